@@ -1,0 +1,88 @@
+"""The folder that gets what is kept of a file, and the clock beside it."""
+
+import errno
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.images.assess import assess
+from ml.images.dicom_routing import Route
+from ml.images.plane import make_plane
+from ml.images.preview import make_preview
+from ml.images.records import Options, Picture, Unreadable
+from ml.vocabulary import Modality, Note
+
+FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass(slots=True)
+class Kept:
+    """Writes source, previews and planes into `out`, and sums up the time each step takes."""
+
+    out: Path
+    options: Options
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the milliseconds of the body to `step`."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - begun) * 1000
+            self.timings[step] = round(self.timings.get(step, 0.0) + spent, 3)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write one file into the folder.
+
+        Raises:
+            Unreadable: `storage_full`, or `interrupted` for any other failure of the disk.
+        """
+        try:
+            (self.out / name).write_bytes(content)
+        except OSError as failure:
+            code = "storage_full" if failure.errno in FULL else "interrupted"
+            raise Unreadable(code, cause=type(failure).__name__) from None
+
+    def picture(
+        self, frame: int, gray: NDArray[np.uint8], told: Route, notes: tuple[Note, ...], *, hounsfield: bool
+    ) -> Picture:
+        """Write preview and plane of one frame, and say what it is.
+
+        Args:
+            frame: From 0.
+            gray: uint8, shape `(rows, columns)`.
+            told: What the header says.
+            notes: What reading the gray values noted.
+            hounsfield: Whether the gray values are a window of Hounsfield units.
+        """
+        rows, columns = gray.shape
+        with self.timed("preview_ms"):
+            self.write(f"{frame}.jpg", make_preview(gray))
+        with self.timed("plane_ms"):
+            plane = make_plane(gray)
+            content = plane.tobytes()
+            self.write(f"{frame}.plane", content)
+        with self.timed("assess_ms"):
+            verdict = assess(plane, (rows, columns), told, self.options.modality)
+        if verdict.modality is Modality.CT and not hounsfield:
+            notes += (Note.WINDOW_UNKNOWN,)
+        return Picture(
+            frame=frame,
+            modality=verdict.modality,
+            view=told.view,
+            rows=rows,
+            columns=columns,
+            notes=tuple(dict.fromkeys(told.notes + notes + verdict.notes)),
+            not_assessed=verdict.not_assessed,
+            plane_sha256=hashlib.sha256(content).hexdigest(),
+            position=told.position,
+        )

@@ -1,0 +1,109 @@
+"""The way in: one file from the incoming store becomes a kept source, previews and planes."""
+
+import hashlib
+from pathlib import Path
+
+from pydicom.uid import UID
+
+from ml.images.assess import PLAIN
+from ml.images.boundary import decoding, silenced
+from ml.images.dicom import decoded_frames, load
+from ml.images.kept import Kept
+from ml.images.layout import layout_of
+from ml.images.plain import read_plain
+from ml.images.plane import make_plane
+from ml.images.png import make_png
+from ml.images.read_dicom import process_dicom, shown_frame
+from ml.images.records import Limits, Options, Picture, Processed, Unreadable
+from ml.images.sniff import Kind, kind_of
+
+__all__ = ["Limits", "Options", "Picture", "Processed", "Unreadable", "process_file", "rebuild_plane"]
+
+
+def process_file(source: Path, out: Path, options: Options) -> Processed:
+    """Read one file of any accepted kind once, and write what is kept of it into `out`.
+
+    Args:
+        source: The bytes as they were sent; the name is never looked at.
+        out: An existing folder. Gets `source.dcm` (de-identified) or `source.png` (gray, with the
+            depth of the original), and for each frame N `N.jpg` (preview, longest side at most
+            1024) and `N.plane` (512 x 512 uint8).
+        options: Key, modality and limits of the site and the upload.
+
+    Raises:
+        Unreadable: the file is refused; its `code` says why. `out` may hold some files then.
+    """
+    data = _read(source, options.limits)
+    kind = kind_of(data)
+    kept = Kept(out, options)
+    if kind == "dicom":
+        with silenced():
+            return process_dicom(data, kept)
+    return _process_plain(data, kind, kept)
+
+
+def rebuild_plane(source: Path, frame: int, limits: Limits | None = None) -> bytes:
+    """Make the plane of one frame again from the kept source (`source.dcm` or `source.png`).
+
+    Args:
+        source: What `process_file` kept.
+        frame: Which one, from 0.
+        limits: Those under which the file was read; the defaults if None.
+
+    Returns:
+        512 x 512 bytes, the same as `process_file` wrote.
+
+    Raises:
+        Unreadable: the kept source is gone or damaged, or has no such frame.
+    """
+    limits = limits or Limits()
+    data = _read(source, limits)
+    if kind_of(data) != "dicom":
+        return make_plane(read_plain(data, limits).gray).tobytes()
+    dataset = load(data, limits)
+    with decoding():
+        layout = layout_of(dataset, UID(dataset.file_meta.TransferSyntaxUID), limits)
+    if not 0 <= frame < layout.frames:
+        raise Unreadable("inconsistent_pixels", cause="NoSuchFrame")
+    for pixels in decoded_frames(dataset, layout, only=frame):
+        return make_plane(shown_frame(pixels, dataset, layout, frame).gray).tobytes()
+    raise Unreadable("truncated")
+
+
+def _read(source: Path, limits: Limits) -> bytes:
+    try:
+        if source.stat().st_size > limits.max_file_bytes:
+            raise Unreadable("too_large")
+        return source.read_bytes()
+    except OSError as failure:
+        missing = isinstance(failure, FileNotFoundError)
+        raise Unreadable("blob_missing" if missing else "interrupted") from None
+
+
+def _process_plain(data: bytes, kind: Kind, kept: Kept) -> Processed:
+    with kept.timed("decode_ms"):
+        plain = read_plain(data, kept.options.limits)
+    picture = kept.picture(0, plain.gray, PLAIN, plain.notes, hounsfield=False)
+    with kept.timed("source_ms"):
+        kept.write("source.png", make_png(plain.stored))
+    rows, columns = plain.stored.shape
+    shape = f"{rows}x{columns}:{plain.stored.dtype.str}".encode()
+    return Processed(
+        kind=kind,
+        study_uid=None,
+        series_uid=None,
+        instance_uid=None,
+        patient=None,
+        pixels_sha256=hashlib.sha256(shape + plain.stored.tobytes()).hexdigest(),
+        source_name="source.png",
+        facts={
+            "Format": kind.upper(),
+            "Rows": str(rows),
+            "Columns": str(columns),
+            "BitsStored": str(plain.stored.dtype.itemsize * 8),
+            "Window": plain.window,
+        },
+        pictures=(picture,),
+        timings=kept.timings,
+        deidentified={"kept": {}, "changed": {}, "removed": {}},
+    )

@@ -1,0 +1,119 @@
+"""A DICOM file becomes a de-identified object, previews and planes."""
+
+import hashlib
+from io import BytesIO
+from typing import Any, Final
+
+from numpy.typing import NDArray
+from pydicom import Dataset, FileDataset
+from pydicom.uid import UID
+
+from ml.images.boundary import decoding
+from ml.images.deidentify import Deidentified, deidentify, patient_of
+from ml.images.dicom import decoded_frames, load, tidy_pixels
+from ml.images.dicom_gray import Shown, is_hounsfield, shown
+from ml.images.dicom_routing import route_of
+from ml.images.header import frame_header, uid, words
+from ml.images.kept import Kept
+from ml.images.layout import Layout, layout_of
+from ml.images.pseudonyms import Pseudonyms
+from ml.images.records import Picture, Processed
+
+# Shown to reviewers: how the picture was made, never who or where.
+FACTS: Final = (
+    "Modality",
+    "ImageType",
+    "BodyPartExamined",
+    "ViewPosition",
+    "PhotometricInterpretation",
+    "BitsStored",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "KVP",
+    "SliceThickness",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "PresentationIntentType",
+    "PresentationLUTShape",
+    "BurnedInAnnotation",
+    "LossyImageCompression",
+)
+
+
+def process_dicom(data: bytes, kept: Kept) -> Processed:
+    """Read a DICOM file; see `ml.images.read.process_file`.
+
+    Gray values are read from the de-identified object, not from the original: so the plane that is
+    rebuilt from what was kept is the same by construction. The routing reads the original header.
+    """
+    pseudonyms = Pseudonyms(kept.options.key)
+    limits = kept.options.limits
+    with kept.timed("decode_ms"):
+        original = load(data, limits)
+        with decoding():
+            layout = layout_of(original, original.file_meta.TransferSyntaxUID, limits)
+        tidy_pixels(original, layout)
+    with kept.timed("deidentify_ms"), decoding():
+        instance = pseudonyms.uid(uid(original, "SOPInstanceUID") or hashlib.sha256(data).hexdigest())
+        done = deidentify(original, pseudonyms, instance=instance)
+    pictures, pixels, window = _frames(original, done.dataset, layout, kept)
+    with kept.timed("source_ms"):
+        kept.write("source.dcm", _file_of(done))
+    with decoding():
+        study, series = uid(original, "StudyInstanceUID"), uid(original, "SeriesInstanceUID")
+        patient, facts = patient_of(original, pseudonyms), _facts(done.dataset)
+    return Processed(
+        kind="dicom",
+        study_uid=pseudonyms.uid(study) if study else None,
+        series_uid=pseudonyms.uid(series) if series else None,
+        instance_uid=instance,
+        patient=patient,
+        pixels_sha256=pixels,
+        source_name="source.dcm",
+        facts=facts | {"Window": window},
+        pictures=pictures,
+        timings=kept.timings,
+        deidentified=done.counts(),
+    )
+
+
+def shown_frame(pixels: NDArray[Any], dataset: Dataset, layout: Layout, frame: int) -> Shown:
+    """Give one decoded frame as gray values, by the header that holds for it."""
+    with decoding():
+        return shown(pixels, frame_header(dataset, frame, layout.frames), layout)
+
+
+def _frames(
+    original: FileDataset, clean: FileDataset, layout: Layout, kept: Kept
+) -> tuple[tuple[Picture, ...], str, str]:
+    """Give the pictures, the hash of all decoded frames, and the window of the first."""
+    digest = hashlib.sha256(f"{layout.rows}x{layout.columns}x{layout.samples}x{layout.frames}".encode())
+    pictures: list[Picture] = []
+    window = ""
+    frames = decoded_frames(clean, layout)
+    for frame in range(layout.frames):
+        with kept.timed("decode_ms"):
+            pixels = next(frames)
+            digest.update(pixels.dtype.str.encode() + pixels.tobytes())
+        with kept.timed("gray_ms"), decoding():
+            own = frame_header(original, frame, layout.frames)
+            told = route_of(own, hold_burned_in=kept.options.hold_burned_in)
+            look = shown_frame(pixels, clean, layout, frame)
+            hounsfield = is_hounsfield(frame_header(clean, frame, layout.frames))
+        window = window or look.window
+        pictures.append(kept.picture(frame, look.gray, told, look.notes, hounsfield=hounsfield))
+    return tuple(pictures), digest.hexdigest(), window
+
+
+def _file_of(done: Deidentified) -> bytes:
+    out = BytesIO()
+    with decoding():
+        done.dataset.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def _facts(clean: FileDataset) -> dict[str, str]:
+    named = {"TransferSyntax": clean.file_meta.TransferSyntaxUID, "SOPClass": clean.get("SOPClassUID")}
+    facts = {name: UID(value).name for name, value in named.items() if value}
+    return facts | {keyword: " ".join(found) for keyword in FACTS if (found := words(clean, keyword))}

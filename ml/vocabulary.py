@@ -1,0 +1,191 @@
+"""The words that every layer shares. Standard library only: the web side imports this module."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+DISCLAIMER: Final = "For education only, not a medical device."
+DISCLAIMER_VERSION: Final = "1"
+
+# Changes whenever a plane of the same file would hold other bytes; stored with every screening.
+PIPELINE: Final = "plane-1"
+PLANE_SIDE: Final = 512  # pixels; a plane is PLANE_SIDE x PLANE_SIDE uint8, row by row
+
+
+class Modality(StrEnum):
+    """What a picture shows, as far as models care."""
+
+    XRAY = "xray"
+    CT = "ct"
+    UNKNOWN = "unknown"  # neither could be told; such a picture is never scored
+
+
+class Note(StrEnum):
+    """Something about a picture that a reader should know. Never a reason to leave it out."""
+
+    WINDOW_GUESSED = "window_guessed"
+    WINDOW_UNKNOWN = "window_unknown"
+    SECONDARY_CAPTURE = "secondary_capture"
+    MODALITY_GUESSED = "modality_guessed"
+    MODALITY_CORRECTED = "modality_corrected"
+    BURNED_IN_UNKNOWN = "burned_in_annotation_unknown"
+    BURNED_IN_YES = "burned_in_annotation"
+    PAEDIATRIC = "paediatric_outside_training"
+    COLOUR = "colour_made_gray"
+    SAME_PICTURE_IN_TWO_STUDIES = "same_picture_in_two_studies"
+    LOW_CONTRAST = "low_contrast"
+    SMALL = "small_picture"
+
+
+class NotAssessed(StrEnum):
+    """Why a picture has no score. Never to be read as "not flagged"."""
+
+    NOT_CHEST = "not_chest"
+    OUT_OF_DISTRIBUTION = "out_of_distribution"
+    WRONG_MODALITY = "wrong_modality"
+    WRONG_BODY_PART = "wrong_body_part"
+    WRONG_VIEW = "wrong_view"
+    RAW_DETECTOR = "raw_detector_image"
+    LOCALIZER = "ct_localizer"
+    NOT_AXIAL = "ct_not_axial"
+    REFORMAT = "ct_reformat"
+    BLANK = "blank_picture"
+    BURNED_IN_HELD = "burned_in_held_back"
+
+
+NOT_ASSESSED_TEXT: Final[dict[NotAssessed, str]] = {
+    NotAssessed.NOT_CHEST: "it does not look like a chest radiograph or an axial chest CT slice",
+    NotAssessed.OUT_OF_DISTRIBUTION: "it is unlike the pictures that the model was trained on",
+    NotAssessed.WRONG_MODALITY: "no chosen model is made for this modality",
+    NotAssessed.WRONG_BODY_PART: "its header names a body part other than the chest",
+    NotAssessed.WRONG_VIEW: "it is not a frontal view",
+    NotAssessed.RAW_DETECTOR: "it is raw detector data, not for presentation",
+    NotAssessed.LOCALIZER: "it is a CT localizer or a dose report, not an axial slice",
+    NotAssessed.NOT_AXIAL: "the slice is more than 20 degrees from axial",
+    NotAssessed.REFORMAT: "it is a reformatted or projected CT picture, not a slice as acquired",
+    NotAssessed.BLANK: "it is nearly one single gray value",
+    NotAssessed.BURNED_IN_HELD: "text may be burned in, and this site holds such pictures back",
+}
+
+NOTE_TEXT: Final[dict[Note, str]] = {
+    Note.WINDOW_GUESSED: "No display window was stored; gray values were scaled by percentiles.",
+    Note.WINDOW_UNKNOWN: "The CT window of this picture is unknown.",
+    Note.SECONDARY_CAPTURE: "A secondary capture, not an original acquisition.",
+    Note.MODALITY_GUESSED: "The modality was guessed from the picture.",
+    Note.MODALITY_CORRECTED: "The upload named another modality; the picture was taken for what it is.",
+    Note.BURNED_IN_UNKNOWN: "The header does not say whether text is burned in.",
+    Note.BURNED_IN_YES: "Text is burned into the picture.",
+    Note.PAEDIATRIC: "A patient under 16: outside what the covid models were trained on.",
+    Note.COLOUR: "The file was in colour and was turned into gray values.",
+    Note.SAME_PICTURE_IN_TWO_STUDIES: "The same picture was sent under more than one study.",
+    Note.LOW_CONTRAST: "Very little contrast.",
+    Note.SMALL: "The picture is small; detail is missing.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a file was not taken, in words for the person who sent it."""
+
+    message: str
+    what_to_do: str
+
+
+# Codes are stable: integrators match on them. An unknown decoder failure is `unreadable`.
+REFUSALS: Final[dict[str, Refusal]] = {
+    "empty_file": Refusal("The file is empty.", "Send it again from the source."),
+    "too_large": Refusal(
+        "The file is larger than this service accepts.",
+        "Send a smaller file or ask the operator to raise the limit.",
+    ),
+    "not_an_image_file": Refusal("The file is not DICOM, PNG or JPEG.", "Export the picture as DICOM, PNG or JPEG."),
+    "unreadable": Refusal(
+        "The file is damaged or holds something that cannot be decoded.", "Export it again from the source."
+    ),
+    "truncated": Refusal("The file ends before its pixels do.", "Copy or export it again."),
+    "not_an_image": Refusal(
+        "The DICOM object holds no picture (a report, a directory, a segmentation or the like).",
+        "Leave it out; send the images of the study.",
+    ),
+    "no_pixels": Refusal("The DICOM object has no pixel data.", "Send the images of the study."),
+    "too_many_pixels": Refusal(
+        "The picture has more pixels than this service accepts.", "Send it at a lower resolution."
+    ),
+    "too_many_frames": Refusal(
+        "The file holds more frames than this service accepts.",
+        "Send the frames of interest as files of their own.",
+    ),
+    "unsupported_transfer_syntax": Refusal(
+        "The pixels are compressed in a way that is not supported.",
+        "Export the file as explicit VR little endian or JPEG 2000.",
+    ),
+    "unsupported_pixels": Refusal("The pixel format is not supported.", "Export the file as 8 or 16 bit grayscale."),
+    "inconsistent_pixels": Refusal(
+        "Rows, columns and frames do not fit the amount of pixel data.",
+        "Export the file again from the source.",
+    ),
+    "enhanced_unsupported": Refusal(
+        "The enhanced multi-frame object lacks what is needed to read its frames.",
+        "Export the series as single-frame CT.",
+    ),
+    "uid_conflict": Refusal(
+        "Another picture with the same SOP Instance UID is stored already.",
+        "Check the sender: one UID must name one picture.",
+    ),
+    "decoder_crashed": Refusal(
+        "Decoding this file ended the decoder three times.", "Export the file again from the source."
+    ),
+    "decoder_limit": Refusal(
+        "Decoding this file took more time or memory than is allowed.", "Send a smaller or uncompressed file."
+    ),
+    "hash_mismatch": Refusal("The bytes that arrived are not those that were announced.", "Send the file again."),
+    "archive_unreadable": Refusal("The archive is damaged or not a zip file.", "Make the zip again."),
+    "archive_too_many_entries": Refusal("The archive holds more entries than are allowed.", "Split it."),
+    "archive_too_large": Refusal(
+        "The archive expands to more than is allowed.", "Split it, or send the folder itself."
+    ),
+    "archive_ratio": Refusal(
+        "A member of the archive expands far beyond its size, as a zip bomb does.",
+        "Send the files themselves.",
+    ),
+    "archive_link": Refusal(
+        "The archive member is a link or a device, not a file.", "Replace links by the files they name."
+    ),
+    "archive_nested": Refusal("Archives inside archives are not opened.", "Unpack the inner archive first."),
+    "archive_compression": Refusal(
+        "The archive member is packed in a way that is not supported.", "Make the zip with the usual deflate packing."
+    ),
+    "archive_encrypted": Refusal("The archive member is encrypted.", "Make the zip without a password."),
+    "path_unsafe": Refusal(
+        "The path is absolute, climbs out of its folder or holds a forbidden character.",
+        "Rename it to a plain relative path.",
+    ),
+    "path_too_long": Refusal("The path is longer than 1,024 characters.", "Shorten folder or file names."),
+    "path_twice": Refusal("The same path was offered with other bytes.", "Rename one of the two files."),
+    "blob_missing": Refusal("The stored bytes of this file are gone.", "Send the file again."),
+    "storage_full": Refusal("The service had no room left for this file.", "Try again later; tell the operator."),
+    "interrupted": Refusal("The service could not finish with this file.", "Press retry."),
+}
+
+
+_UUID_VERSION: Final = 8 << 76  # custom, RFC 9562
+_UUID_VARIANT: Final = 2 << 62
+
+
+def keyed_digest(key: bytes, purpose: str, *parts: str) -> bytes:
+    """Give 32 bytes that only a holder of the key can compute for these parts. One purpose never meets another."""
+    # Lengths go in, so that ("a", "bc") and ("ab", "c") differ.
+    text = "".join(f"{len(part)}:{part}" for part in (purpose, *parts))
+    return hmac.new(key, text.encode("utf-8", "surrogateescape"), hashlib.sha256).digest()
+
+
+def pseudonymous_uid(key: bytes, original: str) -> str:
+    """Give a valid UID (`2.25.` and a UUID) for a DICOM UID, whatever the original looks like.
+
+    Here, not with the pictures: ingest writes it, and the web side looks studies up by it.
+    """
+    number = int.from_bytes(keyed_digest(key, "uid", original.strip(" \0"))[:16], "big")
+    number &= ~(0xF << 76) & ~(0x3 << 62)
+    return f"2.25.{number | _UUID_VERSION | _UUID_VARIANT}"
