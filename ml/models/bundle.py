@@ -1,0 +1,90 @@
+"""A model on disk: `card.json` and the weights it names, checked by hash. Standard library only.
+
+Architectures are code of this project, looked up by name; a bundle brings numbers, never code.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ml.models.card import BundleError, Card, parse_card
+from ml.vocabulary import PIPELINE
+
+CARD_FILE: Final = "card.json"
+WEIGHTS_FILE: Final = "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A card whose files were found, complete and unchanged, in `folder`."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / WEIGHTS_FILE
+
+
+def read_card(folder: Path) -> Card:
+    """Read a bundle's card without touching its weights.
+
+    Raises:
+        BundleError: `card_missing`, `card_unreadable` or `card_contradicts_itself`.
+    """
+    try:
+        text = (folder / CARD_FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as problem:
+        raise BundleError(
+            "card_missing",
+            f"There is no {CARD_FILE} in the bundle {folder.name!r}.",
+            "Name a folder models/<slug>/<version>.",
+        ) from problem
+    return parse_card(text)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Open a bundle after comparing every file's SHA-256 with the card.
+
+    Raises:
+        BundleError: one of `read_card`; `file_missing`, `file_changed`, or `other_pipeline` if the
+            model was trained on planes that this version no longer makes.
+    """
+    card = read_card(folder)
+    if card.pipeline != PIPELINE:
+        raise BundleError(
+            "other_pipeline",
+            f"{card.name} reads planes of pipeline {card.pipeline!r}; this version makes {PIPELINE!r}.",
+            "Install a version of the model made for this pipeline.",
+        )
+    if WEIGHTS_FILE not in card.files:
+        raise BundleError("file_missing", f"The card of {card.name} names no {WEIGHTS_FILE}.", "Restore the bundle.")
+    for name, expected in card.files.items():
+        _check_file(folder, name, expected, card)
+    return Bundle(folder, card)
+
+
+def list_bundles(root: Path) -> list[Path]:
+    """Return the folders `<slug>/<version>` under `root` that hold a card, in the order of their names."""
+    return sorted(path.parent for path in root.glob(f"*/*/{CARD_FILE}"))
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file without reading it whole into memory."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_file(folder: Path, name: str, expected: str, card: Card) -> None:
+    path = folder / name
+    if Path(name).name != name or not path.is_file():
+        raise BundleError(
+            "file_missing", f"{card.name} lacks its file {name!r}.", "Restore the bundle from its release."
+        )
+    if file_sha256(path) != expected:
+        raise BundleError(
+            "file_changed",
+            f"The file {name!r} of {card.name} is not the one that was released: its SHA-256 differs.",
+            "Do not use it. Restore the bundle from its release and find out who changed it.",
+        )

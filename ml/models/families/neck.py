@@ -1,0 +1,34 @@
+"""Between the last map and the head: how places are pooled, and a dense layer if there is one."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+DENSE: Final = "neck"  # the name of the dense layer
+
+
+@dataclass(frozen=True, slots=True)
+class Neck:
+    """`pool` is "average" (over all places), "flatten", or "pool<k>": means of k x k places, then flattened."""
+
+    pool: str = "average"
+    dense: int | None = None  # units, followed by max(0, x)
+    dropout: float = 0.5  # only while training, and only where there is more than the mean
+
+    @property
+    def window(self) -> int | None:
+        """The k of "pool<k>"."""
+        return int(self.pool.removeprefix("pool")) if self.pool.startswith("pool") else None
+
+    def applied(self, data: Any) -> Any:
+        """Turn a map `(n, rows, columns, channels)` into features `(n, features)`."""
+        import keras  # noqa: PLC0415 - TensorFlow
+
+        if self.pool == "average":
+            data = keras.layers.GlobalAveragePooling2D()(data)
+        else:
+            if self.window:
+                data = keras.layers.AveragePooling2D(self.window)(data)
+            data = keras.layers.Flatten()(data)
+        if self.dense:
+            data = keras.layers.Dense(self.dense, activation="relu", name=DENSE)(data)
+        return data if self == Neck() else keras.layers.Dropout(self.dropout)(data)
