@@ -1,0 +1,255 @@
+"""Receipts, studies and models as they come out."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from screening.api.shapes.base import Answer, Shape
+from screening.api.shapes.uploads import ArchiveOut
+from screening.results.selectors import FLAGGED, NOT_ASSESSED, NOT_FLAGGED, WAITING
+from screening.review.models import Answer as ReadersAnswer
+from screening.studies.models import StudyState
+
+WORDS = (FLAGGED, NOT_FLAGGED, NOT_ASSESSED, WAITING)
+OUTCOMES = ("scored", "inconclusive", "failed", "quarantined", "cancelled", "waiting")
+ITEM_OUTCOMES = ("expected", "received", "accepted", "duplicate", "rejected", "failed", "not_sent", "cancelled")
+
+
+class ResultOut(Shape):
+    """What one model said about one picture."""
+
+    model = serializers.CharField(help_text="`slug@version`.")
+    outcome = serializers.ChoiceField(OUTCOMES)
+    code = serializers.CharField(allow_null=True, help_text="Why there is no score.")
+    flag = serializers.ChoiceField(WORDS)
+    why = serializers.CharField(help_text="One sentence that says why this outcome.")
+    scores = serializers.DictField(child=serializers.FloatField(), help_text="A score is not a probability.")
+    thresholds = serializers.DictField(child=serializers.FloatField(), help_text="The operating points that applied.")
+    flagged = serializers.BooleanField()
+    model_sha256 = serializers.CharField(allow_blank=True)
+    runtime = serializers.CharField(allow_blank=True)
+    precision = serializers.CharField(allow_blank=True)
+
+
+class ReceiptImageOut(Shape):
+    """One picture of a file."""
+
+    image = serializers.UUIDField()
+    frame = serializers.IntegerField()
+    modality = serializers.CharField()
+    quality = serializers.ListField(child=serializers.CharField())
+    results = ResultOut(many=True)
+
+
+class ReceiptItemOut(Shape):
+    """One path that was offered, and what became of it."""
+
+    path = serializers.CharField(required=False, allow_null=True, help_text="Absent for callers who may not see paths.")
+    item = serializers.UUIDField()
+    size = serializers.IntegerField()
+    sha256 = serializers.CharField(allow_blank=True)
+    outcome = serializers.ChoiceField(ITEM_OUTCOMES, help_text="The first two: not terminal yet.")
+    code = serializers.CharField(allow_null=True)
+    message = serializers.CharField(allow_null=True)
+    what_to_do = serializers.CharField(allow_null=True)
+    duplicate_of = serializers.UUIDField(allow_null=True)
+    study = serializers.UUIDField(allow_null=True)
+    external_id = serializers.CharField(allow_null=True)
+    images = ReceiptImageOut(many=True)
+
+
+class ReceiptOut(Answer):
+    """Every item of an upload, in one state each."""
+
+    upload = serializers.UUIDField()
+    state = serializers.CharField()
+    archives = ArchiveOut(many=True, help_text="Zips of which not every member became an item.")
+    items = ReceiptItemOut(many=True)
+
+
+class StudyImageOut(Shape):
+    """One picture of a study."""
+
+    image = serializers.UUIDField()
+    sha256 = serializers.CharField(help_text="Of the file as it was sent.")
+    frame = serializers.IntegerField()
+    modality = serializers.CharField()
+    view = serializers.CharField(allow_blank=True)
+    rows = serializers.IntegerField()
+    columns = serializers.IntegerField()
+    position = serializers.FloatField(allow_null=True, help_text="Millimetres along the slice normal.")
+    quality = serializers.ListField(child=serializers.CharField())
+    preview = serializers.CharField(help_text="Address of the picture as people see it.")
+    results = ResultOut(many=True)
+
+
+class SeriesOut(Shape):
+    """One model on a whole CT series: the mean of the top tenth of its slices. Not validated."""
+
+    model = serializers.CharField()
+    series = serializers.CharField(help_text="Pseudonymous; empty for plain pictures.")
+    outcome = serializers.CharField()
+    code = serializers.CharField(allow_null=True)
+    slices = serializers.IntegerField()
+    scores = serializers.DictField(child=serializers.FloatField())
+    thresholds = serializers.DictField(child=serializers.FloatField())
+    flagged = serializers.BooleanField()
+
+
+class ReviewOut(Shape):
+    """A reader's standing answer about one finding."""
+
+    review = serializers.UUIDField(source="pk")
+    finding = serializers.CharField()
+    answer = serializers.ChoiceField(ReadersAnswer.choices)
+    reason = serializers.CharField(allow_blank=True)
+    comment = serializers.CharField(allow_blank=True)
+    reader = serializers.SerializerMethodField(help_text="Opaque; the same as in the audit.")
+    revision = serializers.IntegerField(help_text="Which pictures of the study the answer covers.")
+    created_at = serializers.DateTimeField()
+
+    def get_reader(self, review: Any) -> str:
+        return f"user:{review.reader_id}"
+
+
+class StudyOut(Shape):
+    """A study, its pictures, and what models and readers said."""
+
+    id = serializers.UUIDField()
+    site = serializers.UUIDField()
+    upload = serializers.UUIDField(help_text="The last upload that brought a picture.")
+    external_id = serializers.CharField(allow_null=True)
+    modality = serializers.CharField()
+    state = serializers.ChoiceField(StudyState.choices)
+    revision = serializers.IntegerField()
+    flag = serializers.ChoiceField(WORDS, help_text="With one picture not assessed it never reads `not flagged`.")
+    flagged = serializers.BooleanField()
+    not_assessed = serializers.BooleanField()
+    change_number = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField(allow_null=True)
+    purged_at = serializers.DateTimeField(allow_null=True)
+    images = StudyImageOut(many=True)
+    series_results = SeriesOut(many=True)
+    reviews = ReviewOut(many=True)
+
+
+class StudyAnswer(StudyOut, Answer):
+    """One study."""
+
+
+class StudiesOut(Answer):
+    """Studies of one site in the order of their changes."""
+
+    site = serializers.UUIDField()
+    results = StudyOut(many=True)
+    cursor = serializers.CharField(
+        help_text="Where this answer ends. Keep it: sent later, it gives what has changed since."
+    )
+    more = serializers.BooleanField(help_text="Whether something is left after the cursor now.")
+
+
+class StudyQuery(Shape):
+    """Which studies are asked for."""
+
+    site = serializers.UUIDField(required=False, help_text="Needed only by callers that belong to several sites.")
+    upload = serializers.UUIDField(required=False, help_text="Studies of which a file, or a duplicate, came with it.")
+    flagged = serializers.BooleanField(required=False, allow_null=True, default=None)
+    state = serializers.ChoiceField(StudyState.choices, required=False)
+    model = serializers.CharField(
+        required=False, max_length=100, help_text="`slug` or `slug@version` that looked at it."
+    )
+    external_id = serializers.CharField(required=False, max_length=120)
+    changed_since = serializers.IntegerField(
+        required=False, min_value=0, max_value=2**63 - 1, help_text="A `change_number`."
+    )
+    cursor = serializers.CharField(required=False, max_length=200, help_text="From an earlier answer.")
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=200, default=50)
+
+
+class EventOut(Shape):
+    """One link of the chain."""
+
+    seq = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    action = serializers.CharField()
+    actor = serializers.CharField()
+    detail = serializers.JSONField()
+    previous = serializers.CharField()
+    hash = serializers.CharField()
+
+
+class AuditOut(Answer):
+    """Everything that happened to a study, and whether the chain is whole."""
+
+    study = serializers.UUIDField()
+    chain = serializers.CharField()
+    intact = serializers.BooleanField()
+    broken_at = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+    events = EventOut(many=True)
+
+
+class AnswerIn(Shape):
+    """A reader's answer about one finding."""
+
+    answer = serializers.ChoiceField(ReadersAnswer.choices)
+    reason = serializers.CharField(
+        max_length=200, allow_blank=True, default="", help_text="Needed for `not_assessable`."
+    )
+
+
+class ReviewIn(Shape):
+    """A reader's answers about every finding of a study."""
+
+    answers = serializers.DictField(child=AnswerIn(), help_text="By finding.")
+    comment = serializers.CharField(max_length=4000, allow_blank=True, default="")
+
+
+class ReviewsOut(Answer):
+    """The answers as they were recorded."""
+
+    study = serializers.UUIDField()
+    reviews = ReviewOut(many=True)
+
+
+class LookupIn(Shape):
+    """Original identifiers: of studies, series or instances."""
+
+    site = serializers.UUIDField(required=False, help_text="Needed only by callers that belong to several sites.")
+    uids = serializers.ListField(child=serializers.RegexField(r"\A[0-9.]{1,64}\Z"), max_length=1000)
+
+
+class FoundOut(Shape):
+    """Which study an identifier belongs to."""
+
+    uid = serializers.CharField()
+    study = serializers.UUIDField(allow_null=True)
+    external_id = serializers.CharField(allow_null=True)
+
+
+class LookupOut(Answer):
+    """In the order of the question."""
+
+    results = FoundOut(many=True)
+
+
+class ModelOut(Shape):
+    """An active model version and its card."""
+
+    name = serializers.CharField(help_text="`slug@version`.")
+    slug = serializers.CharField()
+    version = serializers.CharField()
+    title = serializers.CharField()
+    modality = serializers.CharField()
+    labels = serializers.ListField(child=serializers.CharField())
+    flag_labels = serializers.ListField(child=serializers.CharField(), help_text="Labels that raise a flag.")
+    sha256 = serializers.CharField()
+    registered_at = serializers.DateTimeField()
+    card = serializers.JSONField()
+
+
+class ModelsOut(Answer):
+    """Active model versions."""
+
+    results = ModelOut(many=True)

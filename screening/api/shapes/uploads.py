@@ -1,0 +1,158 @@
+"""Uploads as they go in and come out."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from ml.vocabulary import REFUSALS
+from screening.api.shapes.base import Answer, Shape
+from screening.flows.progress import progress
+from screening.uploads.models import (
+    Archive,
+    ArchiveState,
+    ChosenModality,
+    GroupBy,
+    Priority,
+    Upload,
+    UploadState,
+)
+
+
+class UploadIn(Shape):
+    """What an upload is opened with."""
+
+    name = serializers.CharField(max_length=200, allow_blank=True, default="", help_text="For the uploader only.")
+    site = serializers.UUIDField(required=False, help_text="Needed only by callers that belong to several sites.")
+    models = serializers.ListField(
+        child=serializers.CharField(max_length=100),
+        max_length=20,
+        default=list,
+        help_text="`slug@version`, or a slug for its newest version. None means the newest of every active model.",
+    )
+    modality = serializers.ChoiceField(ChosenModality.choices, default=ChosenModality.AUTO)
+    priority = serializers.ChoiceField(
+        Priority.choices,
+        default=Priority.NORMAL,
+        help_text="The order of computing only; a site has a quota of urgent.",
+    )
+    group_by = serializers.ChoiceField(GroupBy.choices, default=GroupBy.AUTO)
+
+
+class LimitsOut(Shape):
+    """What an upload may bring."""
+
+    file_bytes = serializers.IntegerField()
+    archive_bytes = serializers.IntegerField()
+    archive_entries = serializers.IntegerField()
+    archive_expanded_bytes = serializers.IntegerField()
+    pixels = serializers.IntegerField(help_text="Rows times columns of one frame.")
+    frames = serializers.IntegerField(help_text="Of one file.")
+    files = serializers.IntegerField(help_text="Items in one upload.")
+
+
+class ArchiveOut(Shape):
+    """A zip on its way."""
+
+    archive = serializers.UUIDField(source="pk")
+    offset = serializers.IntegerField(help_text="Bytes that are stored.")
+    size = serializers.IntegerField(help_text="Bytes of the whole.")
+    state = serializers.ChoiceField(ArchiveState.choices)
+    code = serializers.CharField(allow_null=True)
+    message = serializers.CharField(allow_null=True)
+    what_to_do = serializers.CharField(allow_null=True)
+
+    def to_representation(self, instance: Archive) -> dict[str, Any]:
+        refusal = REFUSALS.get(instance.code)
+        return {
+            "archive": str(instance.pk),
+            "offset": instance.offset,
+            "size": instance.size,
+            "state": instance.state,
+            "code": instance.code or None,
+            "message": refusal.message if refusal else None,
+            "what_to_do": refusal.what_to_do if refusal else None,
+        }
+
+
+class UploadBrief(Shape):
+    """An upload as it was opened, and where it stands."""
+
+    id = serializers.UUIDField()
+    site = serializers.UUIDField(source="site_id")
+    name = serializers.SerializerMethodField(help_text="Only for those who see its paths.")
+    models = serializers.ListField(child=serializers.CharField(), source="models_chosen")
+    modality = serializers.ChoiceField(ChosenModality.choices)
+    priority = serializers.ChoiceField(Priority.choices)
+    group_by = serializers.ChoiceField(GroupBy.choices)
+    state = serializers.ChoiceField(UploadState.choices)
+    created_at = serializers.DateTimeField()
+    sealed_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+    purged_at = serializers.DateTimeField(allow_null=True)
+
+    def get_name(self, upload: Upload) -> str | None:
+        return upload.name if self.context["with_paths"](upload) else None
+
+
+class UploadOut(UploadBrief, Answer):
+    """An upload, how far it is, and what it may bring."""
+
+    offered = serializers.IntegerField(source="progress.offered", help_text="At any moment the sum over `items`.")
+    items = serializers.DictField(
+        child=serializers.IntegerField(),
+        source="progress.items",
+        help_text="By state: expected, received, then one of the others, which are terminal.",
+    )
+    screenings = serializers.DictField(
+        child=serializers.IntegerField(),
+        source="progress.screenings",
+        help_text="By state, those that this upload asked for.",
+    )
+    archives = ArchiveOut(many=True)
+    images_per_second = serializers.FloatField(source="progress.images_per_second", allow_null=True)
+    estimated_end = serializers.DateTimeField(source="progress.estimated_end", allow_null=True)
+    limits = LimitsOut()
+
+    def to_representation(self, instance: Upload) -> dict[str, Any]:
+        """Count first: fields read attributes."""
+        vars(instance).update(progress=progress(instance), limits=settings.CONFIG.limits)
+        return super().to_representation(instance)
+
+
+class UploadsOut(Answer):
+    """Uploads, newest first."""
+
+    results = UploadBrief(many=True)
+    cursor = serializers.CharField(allow_null=True, help_text="Send it to read on; null at the end.")
+
+
+class SealIn(Shape):
+    """How many files were offered, if the client wants that checked."""
+
+    count = serializers.IntegerField(
+        min_value=0,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Archives and their members are not counted.",
+    )
+
+
+class ModelsIn(Shape):
+    """Further models that are to look at the stored pictures."""
+
+    models = serializers.ListField(child=serializers.CharField(max_length=100), min_length=1, max_length=20)
+
+
+class QueuedOut(Answer):
+    """How many rows an act brought back to work."""
+
+    upload = serializers.UUIDField()
+    queued = serializers.IntegerField()
+
+
+class PurgedOut(Answer):
+    """What was deleted. Tombstones and the audit stay."""
+
+    purged = serializers.UUIDField()

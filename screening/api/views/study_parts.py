@@ -1,0 +1,126 @@
+"""What belongs to one study: its audit, its reviews, its pictures, and its end."""
+
+from uuid import UUID
+
+import structlog
+from django.http import FileResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from screening.api.access import (
+    ApiView,
+    actor,
+    caller,
+    deletable_study,
+    readable_study,
+    visible_image,
+    visible_study,
+)
+from screening.api.schema import answers, described
+from screening.api.shapes.results import AuditOut, ReviewIn, ReviewsOut
+from screening.api.shapes.uploads import PurgedOut
+from screening.api.views.studies import OneStudy
+from screening.audit.models import AuditEvent, ChainKind
+from screening.audit.services import verify_chain
+from screening.flows.purge import purge_study
+from screening.review.services import AnswerIn, record_review
+from screening.uploads.storage import blob_folder
+from screening.users.models import Scope
+
+log = structlog.get_logger("screening.access")
+
+
+class ReadOrPurge(OneStudy):
+    """One study: read it, or delete it."""
+
+    @described(
+        operation_id="studies_purge",
+        summary="Delete a study that was sent by mistake",
+        description="Pictures, results and paths go; a tombstone and the audit stay.",
+        responses=answers({200: PurgedOut}, 403, 404),
+    )
+    def delete(self, request: Request, study_id: UUID) -> Response:
+        study = deletable_study(request, study_id)
+        purge_study(study_id=study.pk, actor=actor(request))
+        return Response(PurgedOut({"purged": study.pk}).data)
+
+
+class Audit(ApiView):
+    """The chain of a study."""
+
+    @described(
+        operation_id="studies_audit",
+        summary="Everything that happened to a study, and whether the chain is whole",
+        responses=answers({200: AuditOut}, 404),
+    )
+    def get(self, request: Request, study_id: UUID) -> Response:
+        study = visible_study(request, study_id)
+        report = verify_chain(ChainKind.STUDY, study.pk)
+        body = {
+            "study": study.pk,
+            "chain": report.chain,
+            "intact": report.intact,
+            "broken_at": report.broken_at,
+            "reason": report.reason,
+            "events": AuditEvent.objects.filter(chain=report.chain).order_by("seq"),
+        }
+        return Response(AuditOut(body).data)
+
+
+class Reviews(ApiView):
+    """Answers of readers."""
+
+    writing_scopes = (Scope.REVIEW,)
+
+    @described(
+        operation_id="studies_review",
+        summary="Answer every finding of a study",
+        description="An earlier answer of the same reader is superseded, never overwritten.",
+        request=ReviewIn,
+        responses=answers({201: ReviewsOut}, 400, 403, 404, 409),
+        examples=[
+            OpenApiExample(
+                "One finding",
+                value={"answers": {"covid": {"answer": "present"}}, "comment": "Lower left."},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request, study_id: UUID) -> Response:
+        shape = ReviewIn(data=request.data)
+        shape.is_valid(raise_exception=True)
+        study = readable_study(request, study_id)
+        answered = {finding: AnswerIn(**given) for finding, given in shape.validated_data["answers"].items()}
+        reviews = record_review(
+            study_id=study.pk,
+            reader=caller(request),
+            answers=answered,
+            comment=shape.validated_data["comment"],
+            actor=actor(request),
+        )
+        return Response(ReviewsOut({"study": study.pk, "reviews": reviews}).data, status=status.HTTP_201_CREATED)
+
+
+class Preview(ApiView):
+    """A picture as people see it."""
+
+    @described(
+        operation_id="images_preview",
+        summary="A picture as people see it: JPEG, de-identified, windowed",
+        responses=answers({(200, "image/jpeg"): OpenApiTypes.BINARY}, 404),
+    )
+    def get(self, request: Request, image_id: UUID) -> FileResponse:
+        image = visible_image(request, image_id)
+        path = blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg"
+        try:
+            file = path.open("rb")
+        except FileNotFoundError as error:
+            log.warning("preview_missing", image=str(image.pk))
+            raise NotFound from error
+        log.info("viewed", user=caller(request).pk, site=str(image.site_id), image=str(image.pk))
+        headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+        return FileResponse(file, content_type="image/jpeg", headers=headers)

@@ -1,0 +1,147 @@
+"""Append to the audit, in the transaction of what it records, and prove afterwards that nothing was changed."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from screening.audit.actor import Actor
+from screening.audit.chain import GENESIS, link
+from screening.audit.models import AuditEvent, AuditHead, ChainKind
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event to be written: its place in the chain is not known yet."""
+
+    kind: ChainKind
+    subject: UUID
+    site_id: UUID
+    action: str
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def chain(self) -> str:
+        return chain_key(self.kind, self.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """Whether a chain is whole."""
+
+    chain: str
+    events: int
+    broken_at: int | None = None  # the first place that does not fit
+    reason: str = ""
+
+    @property
+    def intact(self) -> bool:
+        return self.broken_at is None
+
+
+def chain_key(kind: ChainKind, subject: UUID) -> str:
+    return f"{kind.value}:{subject}"
+
+
+def record(actor: Actor, drafts: Sequence[Draft]) -> None:
+    """Append the events to their chains, in the caller's transaction.
+
+    Heads are locked in key order after every other row of the transaction; several events
+    of one chain are folded in memory and written in one insert.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("Audit events are written in the transaction of what they record.")
+    if not drafts:
+        return
+    by_chain: dict[str, list[Draft]] = defaultdict(list)
+    for draft in drafts:
+        by_chain[draft.chain].append(draft)
+    heads = _locked_heads(sorted(by_chain))
+    events = [event for head in heads for event in _fold(head, by_chain[head.chain], actor)]
+    AuditEvent.objects.bulk_create(events, batch_size=500)
+    AuditHead.objects.bulk_create(
+        heads, update_conflicts=True, unique_fields=["chain"], update_fields=["seq", "hash"], batch_size=500
+    )
+
+
+def _locked_heads(keys: list[str]) -> list[AuditHead]:
+    heads = {
+        head.chain: head for head in AuditHead.objects.select_for_update().filter(chain__in=keys).order_by("chain")
+    }
+    missing = [AuditHead(chain=key, seq=0, hash=GENESIS) for key in keys if key not in heads]
+    if missing:
+        # Two writers that start the same chain: the second waits here, then reads the first one's head.
+        AuditHead.objects.bulk_create(missing, ignore_conflicts=True)
+        fresh = (
+            AuditHead.objects.select_for_update().filter(chain__in=[head.chain for head in missing]).order_by("chain")
+        )
+        heads.update((head.chain, head) for head in fresh)
+    return [heads[key] for key in keys]
+
+
+def _fold(head: AuditHead, drafts: list[Draft], actor: Actor) -> list[AuditEvent]:
+    events = []
+    for draft in drafts:
+        at, previous = timezone.now(), head.hash
+        head.seq += 1
+        head.hash = link(
+            previous=previous,
+            chain=head.chain,
+            seq=head.seq,
+            site_id=str(draft.site_id),
+            at=at,
+            action=draft.action,
+            actor=actor.key,
+            detail=draft.detail,
+        )
+        events.append(
+            AuditEvent(
+                chain=head.chain,
+                seq=head.seq,
+                site_id=draft.site_id,
+                at=at,
+                action=draft.action,
+                actor=actor.key,
+                detail=draft.detail,
+                previous=previous,
+                hash=head.hash,
+            )
+        )
+    return events
+
+
+def verify_chain(kind: ChainKind, subject: UUID) -> ChainReport:
+    """Recompute one chain from its first event to its head."""
+    key = chain_key(kind, subject)
+    head = AuditHead.objects.filter(chain=key).first()
+    return check_links(key, list(AuditEvent.objects.filter(chain=key).order_by("seq")), head)
+
+
+def check_links(key: str, events: Sequence[AuditEvent], head: AuditHead | None) -> ChainReport:
+    """Recompute the links of one chain: edits, gaps, insertions, a new order and a cut tail are found."""
+    previous, count = GENESIS, 0
+    for count, event in enumerate(events, start=1):
+        if event.seq != count:
+            return ChainReport(key, count, count, "an event is missing or was inserted")
+        expected = link(
+            previous=previous,
+            chain=key,
+            seq=count,
+            site_id=str(event.site_id),
+            at=event.at,
+            action=event.action,
+            actor=event.actor,
+            detail=event.detail,
+        )
+        if event.previous != previous or event.hash != expected:
+            return ChainReport(key, count, count, "an event was changed")
+        previous = event.hash
+    if head is None:
+        return ChainReport(key, count, count or 1, "the head of the chain is missing")
+    if (head.seq, head.hash) != (count, previous):
+        return ChainReport(key, count, count + 1, "the end of the chain was cut off")
+    return ChainReport(key, count)

@@ -1,0 +1,158 @@
+"""Every variable the service reads, typed, in one place. Documented in .env.example."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one upload may bring. Said on the upload page and by the API before anything is sent."""
+
+    file_bytes: int
+    archive_bytes: int
+    archive_entries: int
+    archive_expanded_bytes: int
+    pixels: int  # rows x columns of one frame
+    frames: int
+    files: int  # items in one upload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    secret_key: str
+    debug: bool
+    port: int  # of the web process of an embedded installation, on the loopback address
+    allowed_hosts: tuple[str, ...]
+    trusted_origins: tuple[str, ...]
+    secure_cookies: bool  # set where the service is reached by https
+    database_url: str
+    redis_url: str
+    state_dir: Path  # database, blobs, keys, logs of an embedded installation
+    model_root: Path
+    lease_seconds: int  # lease on a claimed batch; renewed while it runs
+    batch_size: int  # images per model call
+    poll_seconds: int  # how often an idle worker looks without being called
+    decode_seconds: int  # wall time of one decoding child
+    decode_mebibytes: int  # address space of one decoding child
+    site_name: str  # the first site of a fresh installation
+    limits: Limits
+
+
+class _Reader:
+    """Read typed values and remember what was wrong with each."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.problems: list[str] = []
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.env.get(name, "") or default
+        if value is None:
+            self.problems.append(f"{name} is not set")
+            return ""
+        return value
+
+    def whole(self, name: str, default: int, at_least: int = 1) -> int:
+        value = self.env.get(name, "") or str(default)
+        if not value.isdecimal() or int(value) < at_least:
+            self.problems.append(f"{name} must be a whole number of at least {at_least}, got {value!r}")
+            return default
+        return int(value)
+
+    def yes(self, name: str, *, default: bool) -> bool:
+        value = self.env.get(name, "") or str(default).lower()
+        if value not in {"true", "false"}:
+            self.problems.append(f"{name} must be true or false, got {value!r}")
+        return value == "true"
+
+    def names(self, name: str, default: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in self.text(name, default).split(",") if part.strip())
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            # The value may hold a password: it is not repeated.
+            self.problems.append(f"{name} must start with one of {', '.join(s + '://' for s in schemes)}")
+        return value
+
+
+def _read_limits(read: _Reader) -> Limits:
+    return Limits(
+        file_bytes=read.whole("LIMIT_FILE_MEBIBYTES", 512) * MEBIBYTE,
+        archive_bytes=read.whole("LIMIT_ARCHIVE_MEBIBYTES", 4096) * MEBIBYTE,
+        archive_entries=read.whole("LIMIT_ARCHIVE_ENTRIES", 20_000),
+        archive_expanded_bytes=read.whole("LIMIT_ARCHIVE_EXPANDED_MEBIBYTES", 16_384) * MEBIBYTE,
+        pixels=read.whole("LIMIT_MEGAPIXELS", 60) * 1_000_000,
+        frames=read.whole("LIMIT_FRAMES", 512),
+        files=read.whole("LIMIT_FILES", 20_000),
+    )
+
+
+def state_folder(env: Mapping[str, str]) -> Path:
+    """Where an embedded installation keeps everything it makes."""
+    return Path(env.get("STATE_DIR", "") or ROOT / "var").absolute()
+
+
+def secret_file(state: Path) -> Path:
+    """Where an embedded installation keeps the secret that its first start made."""
+    return state / "secret_key"
+
+
+def _kept_secret(state: Path) -> str | None:
+    kept = secret_file(state)
+    return kept.read_text().strip() if kept.is_file() else None
+
+
+def broker_socket(state: Path) -> Path:
+    """Where the broker of an embedded installation listens, the same for every process of it.
+
+    A socket's path ends at about 107 bytes: a deep checkout gets one in the temporary folder.
+    """
+    usual = state / "valkey" / "valkey.sock"
+    if len(os.fsencode(usual)) <= 100:
+        return usual
+    short = sha256(os.fsencode(state)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"screening-{os.getuid()}-{short}" / "valkey.sock"
+
+
+def read_config(env: Mapping[str, str]) -> Config:
+    """Build the configuration, reporting every problem at once.
+
+    Raises:
+        ImproperlyConfigured: names each missing or malformed variable.
+    """
+    read = _Reader(env)
+    state = state_folder(env)
+    config = Config(
+        secret_key=read.text("SECRET_KEY", _kept_secret(state)),
+        debug=read.yes("DEBUG", default=False),
+        port=read.whole("PORT", 8000),
+        allowed_hosts=read.names("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]"),
+        trusted_origins=tuple(part for part in read.names("TRUSTED_ORIGINS", " ") if part),
+        secure_cookies=read.yes("SECURE_COOKIES", default=False),
+        database_url=read.url(
+            "DATABASE_URL", f"sqlite:///{state / 'screening.sqlite3'}", ("sqlite", "postgres", "postgresql")
+        ),
+        redis_url=read.url("REDIS_URL", f"redis+socket://{broker_socket(state)}", ("redis", "rediss", "redis+socket")),
+        state_dir=state,
+        model_root=Path(env.get("MODEL_ROOT", "") or ROOT / "models").absolute(),
+        lease_seconds=read.whole("LEASE_SECONDS", 15, at_least=2),
+        batch_size=read.whole("BATCH_SIZE", 32),
+        poll_seconds=read.whole("POLL_SECONDS", 2),
+        decode_seconds=read.whole("DECODE_SECONDS", 60),
+        decode_mebibytes=read.whole("DECODE_MEBIBYTES", 3072, at_least=256),
+        site_name=read.text("SITE_NAME", "First site"),
+        limits=_read_limits(read),
+    )
+    if read.problems:
+        raise ImproperlyConfigured("Fix these variables (see .env.example): " + "; ".join(read.problems))
+    return config

@@ -1,0 +1,168 @@
+"""Expected failures: what happened, what to do, a stable code."""
+
+from typing import ClassVar
+
+
+class ScreeningError(Exception):
+    """Base of every expected failure; anything else is a bug and must surface as one."""
+
+    code: ClassVar[str] = "error"
+    http_status: ClassVar[int] = 400
+    what_to_do: ClassVar[str] = "Check the request and try again."
+
+    def __init__(self, what_happened: str) -> None:
+        self.what_happened = what_happened
+        super().__init__(f"{what_happened} {self.what_to_do}")
+
+
+class IllegalTransition(ScreeningError):
+    """A status was asked for that cannot follow the current one."""
+
+    code = "illegal_transition"
+    http_status = 409
+    what_to_do = "Reload: somebody else may have acted in the meantime."
+
+
+class LeaseLost(ScreeningError):
+    """The lease ran out and the rows were given to another worker."""
+
+    code = "lease_lost"
+    http_status = 409
+    what_to_do = "Drop these results. If this happens often, raise LEASE_SECONDS."
+
+
+class KeyReused(ScreeningError):
+    """An idempotency key came again with another request."""
+
+    code = "idempotency_key_reused"
+    http_status = 409
+    what_to_do = "Use a fresh Idempotency-Key for another upload, or repeat the request unchanged."
+
+
+class UploadClosed(ScreeningError):
+    """The upload takes no more files."""
+
+    code = "upload_closed"
+    http_status = 409
+    what_to_do = "Open a new upload for further files."
+
+
+class CountMismatch(ScreeningError):
+    """An upload was sealed with another number of files than were offered."""
+
+    code = "count_mismatch"
+    http_status = 409
+    what_to_do = "Offer the missing files with `check`, then seal again with the same count."
+
+
+class LimitExceeded(ScreeningError):
+    """More was offered than a limit allows."""
+
+    code = "limit_exceeded"
+    http_status = 413
+    what_to_do = "Split it, or ask the operator to raise the limit."
+
+
+class UnknownModel(ScreeningError):
+    """A model was named that is not registered or not active."""
+
+    code = "unknown_model"
+    what_to_do = "Choose from GET /api/v1/models/."
+
+
+class NotAllowed(ScreeningError):
+    """The role of this user does not permit this act."""
+
+    code = "not_allowed"
+    http_status = 403
+    what_to_do = "Ask an administrator of the site for the role that is needed."
+
+
+class BadOffset(ScreeningError):
+    """A part of an archive does not follow what was stored."""
+
+    code = "bad_offset"
+    http_status = 409
+    what_to_do = "Ask for the offset with HEAD and continue there."
+
+
+class IncompletePart(ScreeningError):
+    """A part of an archive ended early or held more than it said; nothing of it was kept."""
+
+    code = "incomplete_part"
+    what_to_do = "Send the part again."
+
+
+class HashMismatch(ScreeningError):
+    """The bytes that arrived are not those that were announced."""
+
+    code = "hash_mismatch"
+    what_to_do = "Send the file again."
+
+
+class NotOffered(ScreeningError):
+    """A file arrived that was not offered with `check`."""
+
+    code = "not_offered"
+    what_to_do = "Offer it with `check` first."
+
+
+class TableUnreadable(ScreeningError):
+    """A side table cannot be read."""
+
+    code = "table_unreadable"
+    what_to_do = "Save it as CSV in UTF-8 with the columns path, external_id and label."
+
+
+class StorageFull(ScreeningError):
+    """The disk is full; nothing of the file was kept."""
+
+    code = "storage_full"
+    http_status = 507
+    what_to_do = "Try again later; tell the operator."
+
+
+class InvalidAnswer(ScreeningError):
+    """A reader's answer lacks a part or names an unknown finding."""
+
+    code = "invalid_answer"
+    what_to_do = "Answer every finding with present, absent, unsure or not assessable."
+
+
+class BadBundle(ScreeningError):
+    """A model bundle was refused."""
+
+    code = "bad_bundle"
+    what_to_do = "Check the bundle with `python -m ml verify FOLDER`."
+
+
+class InvitationInvalid(ScreeningError):
+    """The link was used, has expired or never existed."""
+
+    code = "link_invalid"
+    http_status = 410
+    what_to_do = "Ask for a new link."
+
+
+class AlreadyMember(ScreeningError):
+    """The person belongs to the site already."""
+
+    code = "already_member"
+    http_status = 409
+    what_to_do = "Ask an administrator of the site to change your role, or sign out to join with another account."
+
+
+class UsernameTaken(ScreeningError):
+    """Somebody else has this user name."""
+
+    code = "username_taken"
+    http_status = 409
+    what_to_do = "Choose another name, or sign in first if the account is yours."
+
+
+class LastAdministrator(ScreeningError):
+    """A site would be left without an administrator."""
+
+    code = "last_administrator"
+    http_status = 409
+    what_to_do = "Make somebody else an administrator first."

@@ -1,0 +1,104 @@
+"""Where its results put a study: flagged, not assessed, settled or still on its way."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+from ml.vocabulary import Modality, NotAssessed
+from screening.results.models import NOT_ASSESSED, PENDING, ModelVersion, Screening, ScreeningState, SeriesResult
+from screening.results.series import summarise
+from screening.results.services import thresholds_of
+from screening.studies.models import Study, StudyState
+from screening.studies.transitions import StudyFate
+
+WITHOUT_SCORE: Final = frozenset({*NOT_ASSESSED, ScreeningState.CANCELLED})
+NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thousands of rows
+    "study_id",
+    "image_id",
+    "model_version_id",
+    "pipeline",
+    "state",
+    "code",
+    "flagged",
+    "scores",
+    "image__modality",
+    "image__series_uid",
+)
+
+Series = dict[tuple[UUID, str], list[Screening]]  # by model version and series
+
+
+def rows_of(studies: Sequence[Study]) -> dict[UUID, list[Screening]]:
+    """By study: its screenings, each with its image, no more of them read than judging takes."""
+    rows: dict[UUID, list[Screening]] = defaultdict(list)
+    for row in Screening.objects.filter(study__in=studies).select_related("image").only(*NEEDED):
+        rows[row.study_id].append(row)
+    return rows
+
+
+def fate_of(study: Study, rows: Sequence[Screening], *, still_arriving: bool) -> StudyFate:
+    """Judge a locked study. The slices of a CT series count together, every other picture by itself."""
+    pending = any(row.state in PENDING for row in rows)
+    single, series = _apart(_answering(rows))
+    flagged = any(row.flagged for row in single)
+    not_assessed = not rows or any(row.state in WITHOUT_SCORE for row in single)
+    not_assessed = not_assessed or any(_is_gap(row) for group in series.values() for row in group)
+    if still_arriving or pending:
+        to = StudyState.RECEIVING if still_arriving else StudyState.SCREENING
+        return StudyFate(to=to, flagged=flagged or study.flagged, not_assessed=not_assessed)
+    results = _summarised(study, series)
+    flagged = flagged or any(result.flagged for result in results)
+    not_assessed = not_assessed or any(result.outcome != ScreeningState.SCORED for result in results)
+    answered = study.reviewed_revision == study.revision and not (flagged and not study.flagged)
+    settled = StudyState.INCOMPLETE if not_assessed else StudyState.READY
+    return StudyFate(to=StudyState.REVIEWED if answered else settled, flagged=flagged, not_assessed=not_assessed)
+
+
+def _answering(rows: Iterable[Screening]) -> list[Screening]:
+    """Leave out that a model is for another modality, where a model for the right one has scored the picture."""
+    rows = list(rows)
+    scored = {row.image_id for row in rows if row.state == ScreeningState.SCORED}
+    return [row for row in rows if row.code != NotAssessed.WRONG_MODALITY or row.image_id not in scored]
+
+
+def _apart(rows: Iterable[Screening]) -> tuple[list[Screening], Series]:
+    """Part what counts by itself from slices of which the study holds several of one series."""
+    rows = list(rows)
+    slices: dict[str, set[UUID]] = defaultdict(set)
+    for row in rows:
+        if row.image.modality == Modality.CT:
+            slices[row.image.series_uid].add(row.image_id)
+    single: list[Screening] = []
+    series: Series = defaultdict(list)
+    for row in rows:
+        if row.image.modality == Modality.CT and len(slices[row.image.series_uid]) > 1:
+            series[row.model_version_id, row.image.series_uid].append(row)
+        else:
+            single.append(row)
+    return single, series
+
+
+def _is_gap(row: Screening) -> bool:
+    """Whether a slice lacks its score. One that shows no chest, as the first and last of a series may, does not."""
+    return row.state in WITHOUT_SCORE and row.code != NotAssessed.NOT_CHEST
+
+
+def _summarised(study: Study, series: Series) -> list[SeriesResult]:
+    if not series:
+        return []
+    versions = ModelVersion.objects.defer("card").in_bulk({version for version, _ in series})
+    results = []
+    for (version_id, series_uid), group in series.items():
+        version = versions[version_id]
+        thresholds = thresholds_of(site_ids=[study.site_id], version=version)[study.site_id]
+        result = summarise(study_id=study.pk, version=version, rows=group, thresholds=thresholds)
+        result.series_uid = series_uid
+        results.append(result)
+    SeriesResult.objects.bulk_create(
+        results,
+        update_conflicts=True,
+        unique_fields=["study", "model_version", "pipeline", "series_uid"],
+        update_fields=["outcome", "code", "slices", "scores", "thresholds", "flagged"],
+    )
+    return results

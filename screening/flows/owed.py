@@ -1,0 +1,55 @@
+"""What an upload still owes its receipt: results that wait, whoever asked for them, and questions nobody asked yet.
+
+A picture that several uploads brought is screened once. The row belongs to one of them; the others wait for it too.
+"""
+
+from uuid import UUID
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from ml.vocabulary import PIPELINE
+from screening.results.models import PENDING, ModelVersion, Screening, ScreeningState
+from screening.results.selectors import still_active
+from screening.studies.models import Image
+from screening.uploads.models import Item, ItemState, Upload
+
+KEPT = (ItemState.ACCEPTED, ItemState.DUPLICATE)
+
+
+def is_screening(upload_id: UUID) -> bool:
+    """Whether results wait that the receipt of an upload shows."""
+    if Screening.objects.filter(upload_id=upload_id, state__in=PENDING).exists():
+        return True
+    upload = Upload.objects.get(pk=upload_id)
+    versions = [version for version in ModelVersion.objects.all() if version.name in upload.models_chosen]
+    waiting = Screening.objects.filter(model_version__in=versions, state__in=PENDING)
+    return any(waiting.filter(image__in=pictures).exists() for pictures in pictures_of(upload))
+
+
+def unasked(upload: Upload) -> list[str]:
+    """Hashes of the upload's pictures that lack a row of a model it chose, or whose row another upload cancelled.
+
+    A retired model is not asked, nor one that is made for another modality where a fitting one was chosen.
+    """
+    versions = still_active(upload.models_chosen)
+    fitting = {version.modality for version in versions}
+    lacking = Q()
+    for version in versions:
+        rows = Screening.objects.filter(image=OuterRef("pk"), model_version=version, pipeline=PIPELINE)
+        asked = Exists(rows.exclude(state=ScreeningState.CANCELLED))
+        lacking |= (Q(modality=version.modality) | ~Q(modality__in=fitting)) & Q(~asked)
+    if not versions:
+        return []
+    found = [pictures.filter(lacking).order_by().values_list("sha256", flat=True) for pictures in pictures_of(upload)]
+    return sorted({sha256 for hashes in found for sha256 in hashes})
+
+
+def pictures_of(upload: Upload) -> tuple[QuerySet[Image], QuerySet[Image]]:
+    """The stored pictures of an upload: under its files' own hashes, and under those of the files they repeat."""
+    items = Item.objects.filter(upload=upload, state__in=KEPT)
+    repeats = items.filter(duplicate_of__isnull=False).exclude(duplicate_of__sha256=F("sha256"))
+    images = Image.objects.filter(site_id=upload.site_id)
+    return (
+        images.filter(sha256__in=items.values("sha256")),
+        images.filter(sha256__in=repeats.values("duplicate_of__sha256")),
+    )

@@ -1,0 +1,133 @@
+"""Delete what was sent by mistake: bytes, paths and results go; a tombstone and an event stay."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from screening.audit.actor import Actor
+from screening.audit.models import ChainKind
+from screening.audit.services import Draft, record
+from screening.flows.acts import AT_ONCE, cancel_upload
+from screening.flows.blobs import drop_unneeded
+from screening.flows.settle import judge_studies
+from screening.results.models import Screening, SeriesResult
+from screening.retrying import again_on_conflict
+from screening.studies.changes import mark_changed
+from screening.studies.models import Image, Study, StudyState
+from screening.studies.transitions import StudyFate, move_studies
+from screening.uploads import storage
+from screening.uploads.models import Item, ItemState, Reference, Upload, UploadState
+
+PURGED_PATH = ""
+
+
+def purge_upload(*, upload_id: UUID, actor: Actor) -> Upload:
+    """Purge an upload and every picture that it brought; a study goes with its last one. Safe to call again.
+
+    What still waits is cancelled first. Pictures that other uploads brought to the same studies stay.
+    """
+    upload = Upload.objects.get(pk=upload_id)
+    if upload.state in {UploadState.OPEN, UploadState.SEALED}:
+        cancel_upload(upload_id=upload_id, actor=actor)
+    brought = Item.objects.filter(upload_id=upload_id, state=ItemState.ACCEPTED).values("study_id")
+    keys = list(Study.objects.filter(pk__in=brought).exclude(state=StudyState.PURGED).values_list("pk", flat=True))
+    for start in range(0, len(keys), AT_ONCE):
+        _purge(keys[start : start + AT_ONCE], actor, upload_id)
+    storage.drop_incoming(_forget(upload_id, actor))
+    upload.refresh_from_db()
+    return upload
+
+
+def purge_study(*, study_id: UUID, actor: Actor) -> None:
+    """Purge one study: its pictures, screenings and the paths that led to it."""
+    _purge([study_id], actor, None)
+
+
+def _purge(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None) -> None:
+    for site_id, hashes in _purge_rows(study_ids, actor, upload_id).items():
+        drop_unneeded(site_id, hashes)
+
+
+@again_on_conflict
+@transaction.atomic
+def _purge_rows(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None) -> dict[UUID, set[str]]:
+    """Delete the pictures of these studies, or those that one upload brought. By site, the hashes of their files."""
+    live = Study.objects.select_for_update().filter(pk__in=study_ids).exclude(state=StudyState.PURGED)
+    studies = list(live.order_by("pk"))
+    doomed = Image.objects.filter(study__in=studies)
+    if upload_id is not None:
+        items = Item.objects.filter(upload_id=upload_id, state=ItemState.ACCEPTED)
+        doomed = doomed.filter(Exists(items.filter(study_id=OuterRef("study_id"), sha256=OuterRef("sha256"))))
+    files = list(doomed.order_by().values_list("study_id", "sha256"))
+    list(Screening.objects.select_for_update().filter(image__in=doomed).order_by("pk").values_list("pk"))
+    Screening.objects.filter(image__in=doomed).delete()
+    SeriesResult.objects.filter(study__in=studies).delete()
+    doomed.delete()
+    left = set(Image.objects.filter(study__in=studies).order_by().values_list("study_id", flat=True))
+    _end([study for study in studies if study.pk not in left], files, actor)
+    _reduce([study for study in studies if study.pk in left], files, actor)
+    mark_changed((study.site_id, study.pk) for study in studies)
+    gone: dict[UUID, set[str]] = {study.site_id: set() for study in studies}
+    site_of = {study.pk: study.site_id for study in studies}
+    for study_id, sha256 in files:
+        gone[site_of[study_id]].add(sha256)
+    return gone
+
+
+Files = Sequence[tuple[UUID, str]]  # by picture: its study, and the hash of its file
+
+
+def _end(studies: Sequence[Study], files: Files, actor: Actor) -> None:
+    """Make tombstones of locked studies that have no picture left."""
+    number = Counter(study_id for study_id, _ in files)
+    record(actor, [Draft(ChainKind.STUDY, s.pk, s.site_id, "study:deleted", {"images": number[s.pk]}) for s in studies])
+    fate = StudyFate(to=StudyState.PURGED, flagged=False, not_assessed=False)
+    move_studies([(study, fate) for study in studies], actor=actor)
+    keys = [study.pk for study in studies]
+    Item.objects.filter(study_id__in=keys).update(path=PURGED_PATH)
+    Study.objects.filter(pk__in=keys).update(
+        patient=None, external_id=None, reference_label="", purged_at=timezone.now()
+    )
+
+
+def _reduce(studies: Sequence[Study], files: Files, actor: Actor) -> None:
+    """Judge locked studies by the pictures that other uploads brought."""
+    hashes: dict[UUID, set[str]] = defaultdict(set)
+    for study_id, sha256 in files:
+        hashes[study_id].add(sha256)
+    for study in studies:
+        Item.objects.filter(study_id=study.pk, sha256__in=hashes[study.pk]).update(path=PURGED_PATH)
+        kept = Item.objects.filter(study_id=study.pk, state=ItemState.ACCEPTED).exclude(path=PURGED_PATH)
+        last = kept.order_by("-done_at").values_list("upload_id", flat=True).first()
+        if last is not None and last != study.upload_id:
+            study.upload_id = last
+            study.save(update_fields=["upload"])
+    record(
+        actor,
+        [
+            Draft(ChainKind.STUDY, s.pk, s.site_id, "study:pictures_deleted", {"files": len(hashes[s.pk])})
+            for s in studies
+        ],
+    )
+    judge_studies(studies, actor=actor)
+
+
+@again_on_conflict
+@transaction.atomic
+def _forget(upload_id: UUID, actor: Actor) -> list[str]:
+    upload = Upload.objects.select_for_update().get(pk=upload_id)
+    if upload.purged_at:
+        return []
+    items = Item.objects.filter(upload_id=upload_id)
+    incoming = list(items.exclude(incoming="").values_list("incoming", flat=True))
+    incoming += upload.archives.values_list("incoming", flat=True)
+    items.update(path=PURGED_PATH, incoming="")
+    Reference.objects.filter(upload_id=upload_id).delete()
+    upload.name, upload.purged_at = "", timezone.now()
+    upload.save(update_fields=["name", "purged_at"])
+    record(actor, [Draft(ChainKind.UPLOAD, upload.pk, upload.site_id, "upload:purged", {})])
+    return incoming

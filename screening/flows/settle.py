@@ -1,0 +1,105 @@
+"""Bring studies and uploads to the state that their rows call for. Safe to call at any time, by anyone."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from django.db import transaction
+
+from screening.audit.actor import Actor
+from screening.flows.judging import fate_of, rows_of
+from screening.flows.owed import is_screening, unasked
+from screening.retrying import again_on_conflict
+from screening.studies.changes import mark_changed
+from screening.studies.models import Study, StudyState
+from screening.studies.transitions import move_studies
+from screening.uploads.models import PENDING_ARCHIVES, PENDING_ITEMS, Archive, Item, Upload, UploadState
+from screening.uploads.transitions import move_upload
+
+SETTLER = Actor.service("settle")
+_AT_ONCE = 200  # studies in one transaction
+
+
+def judge_studies(studies: Sequence[Study], *, actor: Actor) -> list[UUID]:
+    """Move locked studies to where their screenings put them, in the caller's transaction.
+
+    The identifiers of those that changed are returned; the caller marks them last.
+    """
+    rows = rows_of(studies)
+    arriving = _uploads_still_arriving(study for study in studies if not study.grouping.startswith("file:"))
+    fates = [
+        (study, fate_of(study, rows[study.pk], still_arriving=study.upload_id in arriving))
+        for study in studies
+        if study.state != StudyState.PURGED
+    ]
+    return move_studies(fates, actor=actor)
+
+
+def _uploads_still_arriving(studies: Iterable[Study]) -> set[UUID]:
+    uploads = {study.upload_id for study in studies}
+    if not uploads:
+        return set()
+    open_ones = Upload.objects.filter(pk__in=uploads, state=UploadState.OPEN).values_list("pk", flat=True)
+    busy = (
+        Item.objects.filter(upload__in=uploads, state__in=PENDING_ITEMS).values_list("upload_id", flat=True).distinct()
+    )
+    unpacking = Archive.objects.filter(upload__in=uploads, state__in=PENDING_ARCHIVES).values_list(
+        "upload_id", flat=True
+    )
+    return {*open_ones, *busy, *unpacking}
+
+
+@again_on_conflict
+@transaction.atomic
+def settle_studies(study_ids: Sequence[UUID]) -> int:
+    """Lock these studies and bring each to its state. How many changed."""
+    studies = list(Study.objects.select_for_update().filter(pk__in=study_ids).order_by("pk"))
+    changed = set(judge_studies(studies, actor=SETTLER))
+    mark_changed((study.site_id, study.pk) for study in studies if study.pk in changed)
+    return len(changed)
+
+
+def settle_upload(upload_id: UUID) -> bool:
+    """Judge the studies that waited for the upload's last file, then finish it if everything is terminal.
+
+    Whether it is finished. Called after every commit of a batch, so it asks little: studies
+    whose files have arrived are judged by the transactions that write their results.
+    """
+    if upload_has_pending_files(upload_id):
+        return False
+    waited = Study.objects.filter(upload_id=upload_id, state=StudyState.RECEIVING).order_by("pk")
+    keys = list(waited.values_list("pk", flat=True))
+    for start in range(0, len(keys), _AT_ONCE):
+        settle_studies(keys[start : start + _AT_ONCE])
+    if is_screening(upload_id):
+        return False
+    upload = Upload.objects.get(pk=upload_id)
+    if upload.state == UploadState.SEALED and unasked(upload):
+        return False
+    return _finish(upload_id, upload.models_chosen)
+
+
+def upload_has_pending_files(upload_id: UUID) -> bool:
+    """Whether files of an upload are still on their way."""
+    return (
+        Upload.objects.filter(pk=upload_id, state=UploadState.OPEN).exists()
+        or Item.objects.filter(upload_id=upload_id, state__in=PENDING_ITEMS).exists()
+        or Archive.objects.filter(upload_id=upload_id, state__in=PENDING_ARCHIVES).exists()
+    )
+
+
+@again_on_conflict
+@transaction.atomic
+def _finish(upload_id: UUID, models_asked: Sequence[str]) -> bool:
+    upload = Upload.objects.select_for_update().get(pk=upload_id)
+    if upload.state != UploadState.SEALED:
+        return upload.state == UploadState.FINISHED
+    if upload.models_chosen != models_asked or upload_has_pending_files(upload_id) or is_screening(upload_id):
+        return False
+    move_upload(upload, to=UploadState.FINISHED, actor=SETTLER)
+    return True
+
+
+def settle_all() -> int:
+    """Settle every sealed upload. How many were finished by it. The reconciler's part."""
+    sealed = Upload.objects.filter(state=UploadState.SEALED).values_list("pk", flat=True)
+    return sum(settle_upload(pk) for pk in list(sealed))

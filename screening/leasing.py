@@ -1,0 +1,145 @@
+"""Leases on rows that workers take: what keeps work from being lost or doubled.
+
+A row is waiting, or leased under a token until a moment of the *database's* clock. Whoever
+commits results does so only for rows that still carry the token. A lease that ran out is
+reclaimed; one that ran out while the worker was computing counts against the row, so that
+a poison row ends in quarantine and its innocent neighbours do not.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+from uuid import UUID, uuid4
+
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from screening.retrying import again_on_conflict
+
+BEHIND_SECONDS: Final = 30.0  # of virtual time
+DEATHS_ALONE: Final = 2  # so many worker deaths while a row ran alone send it to quarantine
+
+
+class Leased(models.Model):
+    """The columns of a row that workers lease."""
+
+    rank = models.FloatField(default=0.0, help_text="Virtual time; the lowest is served first.")
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    computing = models.BooleanField(
+        default=False, help_text="Whether the worker had begun to compute under this lease."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="How often computing began.")
+    alone = models.BooleanField(default=False, help_text="A worker died with this row in its batch: run it alone.")
+    deaths = models.PositiveSmallIntegerField(default=0, help_text="Worker deaths while this row ran alone.")
+
+    class Meta:
+        abstract = True
+
+
+FREE: Final[dict[str, Any]] = {"lease_token": None, "lease_until": None, "computing": False}
+Row = TypeVar("Row", bound=Leased)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A token over some rows of one table."""
+
+    token: UUID
+    seconds: int
+
+
+def until(seconds: int) -> Any:
+    """The moment `seconds` from now by the database's clock."""
+    return Now() + timedelta(seconds=seconds)
+
+
+def rows_of(model: type[Row]) -> models.QuerySet[Row]:
+    """Every row of a model."""
+    return model._default_manager.all()  # noqa: SLF001 - the public name of a model's manager in generic code
+
+
+@again_on_conflict
+def claim(waiting: models.QuerySet[Row], *, limit: int, seconds: int, **changes: Any) -> tuple[Lease, list[Row]]:
+    """Lease up to `limit` of the waiting rows, lowest rank first, skipping those others are taking.
+
+    A row marked "run alone" is claimed as a batch of one. `changes` are written with the lease.
+    """
+    lease = Lease(uuid4(), seconds)
+    with transaction.atomic():
+        rows = list(waiting.select_for_update(skip_locked=True, of=("self",)).order_by("rank", "pk")[:limit])
+        rows = _one_if_suspect(rows)
+        if rows:
+            rows_of(type(rows[0])).filter(pk__in=[row.pk for row in rows]).update(
+                lease_token=lease.token, lease_until=until(seconds), computing=False, **changes
+            )
+    for row in rows:
+        row.lease_token = lease.token
+    return lease, rows
+
+
+def _one_if_suspect(rows: list[Row]) -> list[Row]:
+    if rows and rows[0].alone:
+        return rows[:1]
+    return [row for row in rows if not row.alone]
+
+
+def held(model: type[Row], lease: Lease) -> models.QuerySet[Row]:
+    """Rows that still carry the token."""
+    return rows_of(model).filter(lease_token=lease.token)
+
+
+def _locked(model: type[Row], lease: Lease) -> models.QuerySet[Row]:
+    """Lock the rows still held, in the order of their keys as everywhere else: an update locks as it finds them."""
+    rows = held(model, lease).select_for_update().order_by("pk")
+    return rows_of(model).filter(pk__in=list(rows.values_list("pk", flat=True)))
+
+
+@again_on_conflict
+def begin(model: type[Row], lease: Lease) -> int:
+    """Count an attempt on every row still held, just before computing starts. How many there are."""
+    with transaction.atomic():
+        return _locked(model, lease).update(
+            computing=True, attempts=F("attempts") + 1, lease_until=until(lease.seconds)
+        )
+
+
+@again_on_conflict
+def renew(model: type[Row], lease: Lease) -> int:
+    """Prolong the lease of every row still held. How many there are."""
+    with transaction.atomic():
+        return _locked(model, lease).update(lease_until=until(lease.seconds))
+
+
+@again_on_conflict
+def give_back(model: type[Row], lease: Lease, **changes: Any) -> int:
+    """Free the rows still held, as if they had never been taken: an attempt that had begun is not counted."""
+    with transaction.atomic():
+        rows = _locked(model, lease)
+        given = rows.filter(computing=True).update(attempts=F("attempts") - 1, **FREE, **changes)
+        return given + rows.filter(lease_token=lease.token).update(**FREE, **changes)
+
+
+def reclaim(rows: list[Row]) -> list[Row]:
+    """Free rows whose lease ran out, in memory. Those that ended a worker too often are returned.
+
+    A death before computing began counts nothing. One in a batch makes its rows run alone;
+    one alone counts against the row, and sends it behind the others so that they go on.
+    """
+    poison = []
+    for row in rows:
+        if row.computing and row.alone:
+            row.deaths += 1
+            row.rank += BEHIND_SECONDS
+            if row.deaths >= DEATHS_ALONE:
+                poison.append(row)
+        elif row.computing:
+            row.alone = True
+        row.lease_token, row.lease_until, row.computing = None, None, False
+    return poison
+
+
+def expired(model: type[Row]) -> models.QuerySet[Row]:
+    """Rows whose lease ran out."""
+    return rows_of(model).filter(Q(lease_token__isnull=False) & Q(lease_until__lt=Now()))

@@ -1,0 +1,40 @@
+"""Whether the process lives, and whether it can serve. Says no more than that to whoever asks."""
+
+import structlog
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from screening.audit.triggers import triggers_present
+
+log = structlog.get_logger(__name__)
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    return JsonResponse({"status": "ok"})
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> HttpResponse:
+    """The database answers, is migrated, and keeps the audit append-only. The log says which one fails."""
+    missing = _what_is_missing()
+    if missing:
+        log.warning("not_ready", missing=missing)
+        return JsonResponse({"status": "not ready"}, status=503)
+    return JsonResponse({"status": "ready"})
+
+
+def _what_is_missing() -> str:
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "migrations"
+        return "" if triggers_present(connection) else "audit triggers"
+    except DatabaseError:
+        return "database"

@@ -1,0 +1,162 @@
+"""Models, their operating points, and what they said about each picture."""
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from screening.leasing import Leased
+from screening.studies.models import Image, Study
+from screening.uploads.models import Upload
+from screening.users.models import Site
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def active(self) -> "ModelVersionQuerySet":
+        return self.filter(active=True)
+
+
+class ModelVersion(models.Model):
+    """A registered bundle."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    slug = models.CharField(max_length=60)
+    version = models.CharField(max_length=20)
+    title = models.CharField(max_length=120)
+    modality = models.CharField(max_length=8)
+    labels = models.JSONField()
+    flag_labels = models.JSONField(help_text="Labels that raise a flag at their operating point.")
+    card = models.JSONField()
+    sha256 = models.CharField(max_length=64, help_text="Hash of the model, checked at each load.")
+    folder = models.CharField(max_length=200, help_text="Relative to the model root.")
+    active = models.BooleanField(default=True)
+    registered_at = models.DateTimeField(default=timezone.now)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("slug", "-registered_at")
+        constraints = [models.UniqueConstraint(fields=["slug", "version"], name="one_row_per_version")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shortcut(self) -> str:
+        """What the card says of a model that was found not to need the lungs; else nothing."""
+        told = self.card.get("shortcut") or {}
+        return str(told.get("text", "")) if told.get("verdict") == "shortcut likely" else ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.slug}@{self.version}"
+
+
+class OperatingPoint(models.Model):
+    """The threshold of a label of a model version: at a site, or as shipped (no site)."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, null=True, related_name="operating_points")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="operating_points")
+    label = models.CharField(max_length=40)
+    value = models.FloatField()
+    valid_from = models.DateTimeField(default=timezone.now)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    approved_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ("-valid_from",)
+        constraints = [
+            models.CheckConstraint(condition=Q(value__range=(0.0, 1.0)), name="operating_point_is_a_score"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.value:.3f}"
+
+
+class ScreeningState(models.TextChoices):
+    WAITING = "waiting"
+    LEASED = "leased"
+    SCORED = "scored"
+    INCONCLUSIVE = "inconclusive"
+    FAILED = "failed"
+    QUARANTINED = "quarantined"
+    CANCELLED = "cancelled"
+
+
+PENDING = (ScreeningState.WAITING, ScreeningState.LEASED)
+NOT_ASSESSED = (ScreeningState.INCONCLUSIVE, ScreeningState.FAILED, ScreeningState.QUARANTINED)
+
+
+class Screening(Leased):
+    """One model version on one picture: the leased unit of work, and its result."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="screenings")
+    upload = models.ForeignKey(
+        Upload, on_delete=models.PROTECT, related_name="screenings", help_text="The upload that asked for it."
+    )
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="screenings")
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="screenings")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="screenings")
+    pipeline = models.CharField(max_length=24)
+    state = models.CharField(max_length=12, choices=ScreeningState.choices, default=ScreeningState.WAITING)
+    code = models.CharField(max_length=40, blank=True)
+    scores = models.JSONField(default=dict)
+    thresholds = models.JSONField(default=dict, help_text="The operating points that applied.")
+    flagged = models.BooleanField(default=False)
+    distance = models.FloatField(null=True, help_text="Out-of-distribution distance, in the model's own units.")
+    model_sha256 = models.CharField(max_length=64, blank=True)
+    runtime = models.CharField(max_length=24, blank=True)
+    precision = models.CharField(max_length=12, blank=True)
+    timings = models.JSONField(default=dict, help_text="Milliseconds, of the batch and its size.")
+    created_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["image", "model_version", "pipeline"], name="screened_once_per_pipeline"),
+            models.CheckConstraint(condition=Q(state__in=ScreeningState.values), name="screening_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state="leased", lease_token__isnull=False)
+                | (~Q(state="leased") & Q(lease_token__isnull=True)),
+                name="screening_is_leased_under_a_token",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["model_version", "rank", "id"], name="screenings_waiting", condition=Q(state="waiting")
+            ),
+            models.Index(fields=["lease_token"], name="screenings_leased", condition=Q(lease_token__isnull=False)),
+            models.Index(fields=["upload", "state"], name="screenings_of_upload"),
+            models.Index(fields=["study", "state"], name="screenings_of_study"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.state}"
+
+
+class SeriesResult(models.Model):
+    """One model version on one CT series: the mean of the top tenth of its slices. Not validated."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series_results")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    pipeline = models.CharField(max_length=24)
+    series_uid = models.CharField(max_length=64, blank=True, help_text="Pseudonymous; empty for plain pictures.")
+    outcome = models.CharField(max_length=12, help_text="scored or inconclusive")
+    code = models.CharField(max_length=40, blank=True)
+    slices = models.PositiveIntegerField()
+    scores = models.JSONField(default=dict)
+    thresholds = models.JSONField(default=dict)
+    flagged = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "model_version", "pipeline", "series_uid"], name="one_result_per_series_and_version"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study_id} {self.outcome}"

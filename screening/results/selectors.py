@@ -1,0 +1,96 @@
+"""Questions about models and results, and the words in which every place answers them."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ml.vocabulary import NOT_ASSESSED_TEXT, NOTE_TEXT, NotAssessed, Note
+from screening.errors import UnknownModel
+from screening.results.models import ModelVersion, Screening, ScreeningState
+from screening.studies.models import Study, StudyState
+
+FLAGGED: Final = "flagged"
+NOT_FLAGGED: Final = "not flagged"  # the opposite of flagged: never negative, normal or clear
+NOT_ASSESSED: Final = "not assessed"
+WAITING: Final = "waiting"
+
+_FAILURES: Final = {
+    ScreeningState.FAILED: "the model could not read this picture",
+    ScreeningState.QUARANTINED: "it ended a worker twice while it ran alone",
+    ScreeningState.CANCELLED: "it was cancelled",
+}
+_OTHER_CODES: Final = {
+    "plane_missing": "its stored plane is gone",
+    "not_finite": "the model gave no finite score",
+    "model_unavailable": "the model could not be loaded",
+    "too_few_slices": "fewer than three slices could be scored",
+}
+
+
+def chosen_models(names: Sequence[str]) -> list[ModelVersion]:
+    """The active model versions of these names, each `slug@version` or a slug for its newest; none named means all.
+
+    Raises:
+        UnknownModel: a name that is not registered or not active.
+    """
+    active = list(ModelVersion.objects.active())
+    if not names:
+        return _newest(active)
+    by_name = {version.slug: version for version in reversed(active)} | {version.name: version for version in active}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        raise UnknownModel(f"No active model is named {', '.join(unknown)}.")
+    return list({by_name[name].pk: by_name[name] for name in names}.values())
+
+
+def still_active(names: Sequence[str]) -> list[ModelVersion]:
+    """Of the versions that an upload chose when it was opened, those that were not retired since."""
+    return [version for version in ModelVersion.objects.active() if version.name in names]
+
+
+def _newest(active: Sequence[ModelVersion]) -> list[ModelVersion]:
+    return list({version.slug: version for version in reversed(active)}.values())
+
+
+def flag_word(row: Screening) -> str:
+    """One of the four words for a screening."""
+    if row.state in {ScreeningState.WAITING, ScreeningState.LEASED}:
+        return WAITING
+    if row.state != ScreeningState.SCORED:
+        return NOT_ASSESSED
+    return FLAGGED if row.flagged else NOT_FLAGGED
+
+
+def study_word(study: Study) -> str:
+    """One of the four words for a study. With one picture not assessed it never reads "not flagged"."""
+    if study.flagged:
+        return FLAGGED
+    if study.state in {StudyState.RECEIVING, StudyState.SCREENING}:
+        return WAITING
+    return NOT_ASSESSED if study.not_assessed or study.state == StudyState.PURGED else NOT_FLAGGED
+
+
+def why(row: Screening) -> str:
+    """One sentence that says why this outcome: the same on the page, in CSV and in the API."""
+    if flag_word(row) == WAITING:
+        return f"{row.model_version.name} has not looked at this picture yet."
+    if row.state != ScreeningState.SCORED:
+        return f"Not assessed by {row.model_version.name}: {cause(row)}."
+    sentence = f"{row.model_version.name}: {_against_thresholds(row)}."
+    notes = [NOTE_TEXT[Note(note)] for note in row.image.notes if note in set(Note)]
+    return " ".join([sentence, *notes])
+
+
+def cause(row: Screening) -> str:
+    """Why a picture has no score, as the end of a sentence."""
+    if row.code in set(NotAssessed):
+        return NOT_ASSESSED_TEXT[NotAssessed(row.code)]
+    return _OTHER_CODES.get(row.code) or _FAILURES.get(ScreeningState(row.state), "no reason was recorded")
+
+
+def _against_thresholds(row: Screening) -> str:
+    parts = []
+    for label, threshold in row.thresholds.items():
+        score = row.scores.get(label, 0.0)
+        relation = "reaches" if score >= threshold else "is below"
+        parts.append(f"the {label} score {score:.3f} {relation} the operating point {threshold:.3f}")
+    return ("flagged: " if row.flagged else "not flagged: ") + "; ".join(parts)

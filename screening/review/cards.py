@@ -1,0 +1,186 @@
+"""A model's card as people read it: figures with intervals per source, beside trivial baselines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.contrib.auth.models import AnonymousUser
+
+from screening.results.models import ModelVersion
+from screening.results.services import thresholds_of
+from screening.users.models import User
+from screening.users.roles import SEE_RESULTS, sites_where
+
+_WORDS: Final = {
+    "auc": "AUC",
+    "val": "validation",
+    "oof": "out of fold",
+    "n": "n",
+    "ct": "CT",
+    "xray": "X-ray",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number with its 95 % interval, where it has one."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int | None
+
+    @property
+    def at(self) -> str:
+        return f"{self.value * 100:.2f}"
+
+    @property
+    def left(self) -> str:
+        return f"{(self.low if self.low is not None else self.value) * 100:.2f}"
+
+    @property
+    def width(self) -> str:
+        if self.low is None or self.high is None:
+            return "0"
+        return f"{(self.high - self.low) * 100:.2f}"
+
+
+@dataclass(slots=True)
+class Section:
+    """A part of a card: figures, plain facts, and parts of its own, such as one per source."""
+
+    title: str
+    figures: list[Figure] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    parts: list["Section"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """An operating point as shipped, and what applies at the reader's sites."""
+
+    label: str
+    value: float
+    low: float | None
+    high: float | None
+    rule: str
+    provisional: bool
+    at_sites: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardPage:
+    """Everything the page of a model shows."""
+
+    version: ModelVersion
+    thresholds: tuple[Threshold, ...]
+    metrics: Section
+    baselines: Section
+    shortcut: Section
+    training: Section
+    evaluations: Section
+    limits: tuple[str, ...]
+    plain: tuple[tuple[str, str], ...]
+
+
+def overview() -> list[ModelVersion]:
+    """Registered versions, those in use first."""
+    return list(ModelVersion.objects.order_by("-active", "slug", "-registered_at"))
+
+
+def card_of(version: ModelVersion, user: User | AnonymousUser) -> CardPage:
+    """Lay out the card of one version for one visitor."""
+    card: Mapping[str, Any] = version.card
+    return CardPage(
+        version=version,
+        thresholds=tuple(_thresholds(version, user)),
+        metrics=section("Figures", card.get("metrics") or {}),
+        baselines=section("Trivial baselines", card.get("trivial_baselines") or {}),
+        shortcut=section("Shortcut test", card.get("shortcut") or {}),
+        training=section("Training data", card.get("training_data") or {}),
+        evaluations=section("How often it was evaluated", card.get("evaluations") or {}),
+        limits=tuple(card.get("limits") or ()),
+        plain=tuple(
+            (words(name), str(card[name]))
+            for name in ("architecture", "input_side", "pipeline", "preprocessing", "licence")
+            if card.get(name)
+        ),
+    )
+
+
+def _thresholds(version: ModelVersion, user: User | AnonymousUser) -> list[Threshold]:
+    shipped: Mapping[str, Mapping[str, Any]] = version.card.get("operating_points") or {}
+    sites = list(sites_where(user, SEE_RESULTS).distinct())
+    now = thresholds_of(site_ids=[site.pk for site in sites], version=version)
+    return [
+        Threshold(
+            label=label,
+            value=point["value"],
+            low=point.get("low"),
+            high=point.get("high"),
+            rule=str(point.get("rule", "")),
+            provisional=bool(point.get("provisional", True)),
+            at_sites=tuple(
+                (site.name, now[site.pk][label])
+                for site in sites
+                if now[site.pk].get(label, point["value"]) != point["value"]
+            ),
+        )
+        for label, point in shipped.items()
+    ]
+
+
+def section(title: str, document: Mapping[str, Any]) -> Section:
+    """Lay out a free-form part of a card: numbers with intervals as figures, the rest as facts."""
+    made = Section(title)
+    for key, value in document.items():
+        _place(made, words(key), value)
+    return made
+
+
+def _place(made: Section, name: str, value: object) -> None:
+    if isinstance(value, Mapping):
+        if not value:
+            return
+        if isinstance(value.get("value"), int | float):
+            made.figures.append(_figure(name, value))
+        elif "value" in value and "low" in value:
+            made.facts.append((name, "cannot be told"))
+        elif _is_shallow(value):
+            _unfold(made, name, value)
+        else:
+            made.parts.append(section(name if "/" in name else name[:1].upper() + name[1:], value))
+    elif isinstance(value, list):
+        made.facts.append((name, "; ".join(_plain(part) for part in value)))
+    elif value not in (None, ""):
+        made.facts.append((name, _plain(value)))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{words(str(key))} {_plain(part)}" for key, part in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _is_shallow(value: Mapping[str, Any]) -> bool:
+    return not any(isinstance(part, Mapping) and "value" not in part for part in value.values())
+
+
+def _unfold(made: Section, name: str, value: Mapping[str, Any]) -> None:
+    if all(isinstance(part, int | float) for part in value.values()):
+        made.facts.append((name, _plain(value)))
+        return
+    for key, part in value.items():
+        _place(made, f"{name}: {words(key)}", part)
+
+
+def _figure(name: str, value: Mapping[str, Any]) -> Figure:
+    return Figure(name, float(value["value"]), value.get("low"), value.get("high"), value.get("n"))
+
+
+def words(key: str) -> str:
+    """A key of a card in words; names of sources and labels stay as they are."""
+    if "/" in key:
+        return key
+    return " ".join(_WORDS.get(part, part) for part in key.split("_"))

@@ -1,0 +1,28 @@
+"""What a reader is asked. Never about the AI, and never for a diagnosis."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from screening.studies.models import Study
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question to a reader. Its slug is the label of the models that flag it."""
+
+    slug: str
+    question: str
+
+
+QUESTIONS: Final = {
+    "covid": "Opacities of a pattern reported in COVID-19",
+    "pneumonia": "Opacities that suggest pneumonia",
+}
+
+
+def findings_of(study: Study) -> list[Finding]:
+    """The findings that the models of this study raise flags for, each asked once."""
+    labels: dict[str, None] = {}
+    for flag_labels in study.screenings.values_list("model_version__flag_labels", flat=True).distinct():
+        labels |= dict.fromkeys(flag_labels)
+    return [Finding(label, QUESTIONS.get(label, label.replace("_", " ").capitalize())) for label in labels]

@@ -1,0 +1,111 @@
+"""A page of a tray as people see it. Nothing here knows a path or the name of an upload."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+
+from screening.results.models import Screening, SeriesResult
+from screening.results.opinions import Opinion, of_study
+from screening.results.selectors import study_word
+from screening.review.models import Answer, Review
+from screening.studies.models import Image, Study
+from screening.uploads.models import Upload
+from screening.users.models import User
+from screening.users.roles import READERS, sites_where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One study of a tray."""
+
+    study: Study
+    word: str
+    opinions: tuple[Opinion, ...]
+    answers: tuple[str, ...]
+    pictures: int
+    cover: UUID | None
+
+    @property
+    def short(self) -> str:
+        return str(self.study.pk)[:8]
+
+    @property
+    def badge(self) -> str:
+        return self.word.replace(" ", "-")
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why pictures of this study have no score, each reason once."""
+        return tuple(dict.fromkeys(o.sentence for o in self.opinions if o.word == "not assessed"))
+
+
+def rows_of(study_ids: Sequence[UUID]) -> list[Row]:
+    """The studies of a page, in the given order, with a fixed number of queries."""
+    studies = Study.objects.filter(pk__in=study_ids).select_related("site").in_bulk()
+    screenings: dict[UUID, list[Screening]] = defaultdict(list)
+    found = Screening.objects.filter(study_id__in=study_ids).select_related("model_version", "image")
+    for screening in found.defer("model_version__card", "timings", "image__facts", "image__timings"):
+        screenings[screening.study_id].append(screening)
+    series: dict[UUID, list[SeriesResult]] = defaultdict(list)
+    for result in (
+        SeriesResult.objects.filter(study_id__in=study_ids).select_related("model_version").defer("model_version__card")
+    ):
+        series[result.study_id].append(result)
+    images: dict[UUID, list[UUID]] = defaultdict(list)
+    for study_id, image_id in Image.objects.filter(study_id__in=study_ids).values_list("study_id", "pk"):
+        images[study_id].append(image_id)
+    answers = _answers(study_ids)
+    return [_row(studies[pk], screenings[pk], series[pk], images[pk], answers[pk]) for pk in study_ids if pk in studies]
+
+
+def _row(
+    study: Study,
+    screenings: Sequence[Screening],
+    series: Sequence[SeriesResult],
+    images: Sequence[UUID],
+    answers: Sequence[str],
+) -> Row:
+    return Row(
+        study=study,
+        word=study_word(study),
+        opinions=tuple(of_study(screenings, series)),
+        answers=tuple(answers),
+        pictures=len(images),
+        cover=_cover(screenings, images),
+    )
+
+
+def _cover(screenings: Sequence[Screening], images: Sequence[UUID]) -> UUID | None:
+    """The picture that stands for the study: the flagged one with the highest score, else the middle one."""
+    flagged = [row for row in screenings if row.flagged]
+    if flagged:
+        return max(flagged, key=lambda row: max(row.scores.get(label, 0.0) for label in row.thresholds)).image_id
+    return images[len(images) // 2] if images else None
+
+
+def _answers(study_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    standing: dict[UUID, list[str]] = defaultdict(list)
+    reviews = Review.objects.filter(study_id__in=study_ids, superseded_by__isnull=True).order_by("created_at")
+    for study_id, finding, answer in reviews.values_list("study_id", "finding", "answer"):
+        standing[study_id].append(f"{finding}: {Answer(answer).label.lower()}")
+    return standing
+
+
+@dataclass(frozen=True, slots=True)
+class UploadChoice:
+    """An upload as readers may know it: when it came and how much, never what its folder was called."""
+
+    pk: UUID
+    came: datetime
+    site: str
+
+
+def upload_choices(user: User | AnonymousUser, limit: int = 50) -> list[UploadChoice]:
+    """The latest uploads of the reader's sites that brought studies."""
+    uploads = Upload.objects.filter(site__in=sites_where(user, READERS), studies__isnull=False, purged_at__isnull=True)
+    rows = uploads.distinct().order_by("-created_at").values_list("pk", "created_at", "site__name")[:limit]
+    return [UploadChoice(*row) for row in rows]

@@ -1,0 +1,18 @@
+"""Routes of the people who read pictures."""
+
+from django.urls import path
+
+from screening.review import views
+from screening.review.trays import Tray
+
+app_name = "review"
+urlpatterns = [
+    path("worklist/", views.worklist, {"tray": Tray.FLAGGED}, name="worklist"),
+    path("not-assessed/", views.worklist, {"tray": Tray.NOT_ASSESSED}, name="not_assessed"),
+    path("not-flagged/", views.worklist, {"tray": Tray.NOT_FLAGGED}, name="not_flagged"),
+    path("studies/<uuid:study_id>/", views.study, name="study"),
+    path("studies/<uuid:study_id>/answer/", views.answer, name="answer"),
+    path("images/<uuid:image_id>/preview/", views.preview, name="preview"),
+    path("models/", views.models, name="models"),
+    path("models/<slug:slug>/<str:version>/", views.model, name="model"),
+]

@@ -1,0 +1,30 @@
+"""Items and archives that ingest workers take."""
+
+from django.conf import settings
+
+from screening import leasing
+from screening.leasing import Lease
+from screening.uploads.models import Archive, ArchiveState, Item, ItemState
+
+
+def claim_items(limit: int) -> tuple[Lease, list[Item]]:
+    """Lease up to `limit` received items, across uploads, in the order of their rank."""
+    waiting = Item.objects.filter(state=ItemState.RECEIVED).select_related("upload")
+    return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ItemState.DECODING)
+
+
+def claim_archive() -> tuple[Lease, Archive | None]:
+    """Lease the next archive that has arrived whole, if there is one."""
+    waiting = Archive.objects.filter(state=ArchiveState.RECEIVED).select_related("upload")
+    lease, rows = leasing.claim(waiting, limit=1, seconds=settings.CONFIG.lease_seconds, state=ArchiveState.EXPANDING)
+    return lease, rows[0] if rows else None
+
+
+def release_items(lease: Lease) -> int:
+    """Give leased items back at once: a worker that is asked to stop. Counts no attempt."""
+    return leasing.give_back(Item, lease, state=ItemState.RECEIVED)
+
+
+def release_archives(lease: Lease) -> int:
+    """Give a leased archive back at once."""
+    return leasing.give_back(Archive, lease, state=ArchiveState.RECEIVED)

@@ -1,0 +1,186 @@
+"""Where bytes lie. Names of people's files are data and never become part of a path here.
+
+incoming/<random>            raw bytes until the outcome of ingest; owner only, never in backups
+blobs/<site>/<aa>/<sha256>/  kept source, previews `<frame>.jpg` and planes `<frame>.plane`
+blobs/.preparing/<random>/   such a folder on its way in or out
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+
+from screening.errors import StorageFull
+
+PART: Final = 1024 * 1024  # bytes read at a time
+PREPARING: Final = ".preparing"  # beside the sites' blobs, on the same file system
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def new_incoming() -> str:
+    """A fresh name under incoming/ that nobody can guess."""
+    return secrets.token_hex(20)
+
+
+def incoming_path(name: str) -> Path:
+    return Path(settings.INCOMING_ROOT) / name
+
+
+def blob_folder(site_id: UUID, sha256: str) -> Path:
+    """The folder of one file's kept bytes. Exists once its outcome is `accepted`."""
+    return Path(settings.BLOB_ROOT) / str(site_id) / sha256[:2] / sha256
+
+
+def preparing_folder() -> Path:
+    """Where folders are filled before they take their place, and where they go from it."""
+    return Path(settings.BLOB_ROOT) / PREPARING
+
+
+class Stored(NamedTuple):
+    """Raw bytes that are durable under incoming/."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+class Incoming:
+    """A raw file while it arrives: hashed as it is written, durable once `finish` returned."""
+
+    def __init__(self) -> None:
+        self.name = new_incoming()
+        self.size = 0
+        self._path = incoming_path(self.name)
+        self._digest = hashlib.sha256()
+        with self._gone_if_full():
+            self._file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+    def write(self, part: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            StorageFull: no room; nothing is left behind.
+        """
+        self._digest.update(part)
+        self.size += len(part)
+        with self._gone_if_full():
+            self._file.write(part)
+
+    def finish(self) -> Stored:
+        """Make the file durable and say what it is.
+
+        Raises:
+            StorageFull: no room; nothing is left behind.
+        """
+        with self._gone_if_full(), self._file:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        return Stored(self.name, self._digest.hexdigest(), self.size)
+
+    def discard(self) -> None:
+        """Leave nothing behind. Also after `finish`."""
+        # Unlinked before it is closed: closing writes what is buffered, which fails again on a full disk.
+        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file.close()
+
+    @contextmanager
+    def _gone_if_full(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if hasattr(self, "_file"):
+                self.discard()
+            raise_if_full(error)
+            raise
+
+
+def raise_if_full(error: OSError) -> None:
+    """Name an operating system's error for what it means to the sender, if it is about room.
+
+    Raises:
+        StorageFull: there was no room.
+    """
+    if error.errno in NO_ROOM:
+        raise StorageFull("There is no room left for this file.") from error
+
+
+def store_incoming(parts: Iterable[bytes]) -> Stored:
+    """Write parts to a new incoming file and make them durable.
+
+    Raises:
+        StorageFull: no room; nothing is left behind.
+    """
+    incoming = Incoming()
+    try:
+        for part in parts:
+            incoming.write(part)
+        return incoming.finish()
+    except BaseException:
+        incoming.discard()
+        raise
+
+
+def flush_incoming() -> None:
+    """Make the names under incoming/ durable, as `Incoming.finish` made the bytes."""
+    handle = os.open(settings.INCOMING_ROOT, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def drop_incoming(names: Iterable[str]) -> None:
+    """Delete raw bytes. A name that is gone already is no error."""
+    for name in names:
+        if name:
+            incoming_path(name).unlink(missing_ok=True)
+
+
+def keep_blob(prepared: Path, site_id: UUID, sha256: str) -> Path:
+    """Move a prepared folder to its place. One that is there already is replaced: it may be half of one."""
+    target = blob_folder(site_id, sha256)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    replaced = []
+    while not _moved(prepared, target):
+        replaced.append(set_aside(site_id, sha256))
+    for old in replaced:
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def set_aside(site_id: UUID, sha256: str) -> Path | None:
+    """Move a kept folder out of its place, whole. Give its new one, or None if there was none."""
+    kept = blob_folder(site_id, sha256)
+    aside = preparing_folder() / f"aside-{secrets.token_hex(8)}"
+    aside.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        os.utime(kept)  # those that lie aside for a day are swept
+        kept.rename(aside)
+    except FileNotFoundError:
+        return None
+    return aside
+
+
+def put_back(aside: Path, site_id: UUID, sha256: str) -> bool:
+    """Undo `set_aside`. False if another folder has taken the place."""
+    return _moved(aside, blob_folder(site_id, sha256))
+
+
+def _moved(folder: Path, target: Path) -> bool:
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        return False
+    return True

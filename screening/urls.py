@@ -1,0 +1,14 @@
+"""Every route of the service."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("screening.people.urls")),
+    path("", include("screening.desk.urls")),
+    path("", include("screening.review.urls")),
+    path("api/v1/", include("screening.api.urls")),
+]
+handler400 = "screening.people.error_pages.bad_request"
+handler403 = "screening.people.error_pages.forbidden"
+handler404 = "screening.people.error_pages.not_found"
+handler500 = "screening.people.error_pages.broken"

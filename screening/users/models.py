@@ -1,0 +1,125 @@
+"""People, the sites they belong to, and what lets them in."""
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from knox.models import AbstractAuthToken
+
+
+class Role(models.TextChoices):
+    """What somebody does at a site. A user holds one role per site."""
+
+    STAFF = "staff", "Staff"
+    REVIEWER = "reviewer", "Reviewer"
+    INTEGRATOR = "integrator", "Integrator"
+    ADMIN = "admin", "Administrator"
+
+
+class User(AbstractUser):
+    """A person, or the program of one. Belongs to sites through memberships."""
+
+    class Meta:
+        ordering = ("username",)
+
+
+class SiteQuerySet(models.QuerySet["Site"]):
+    def of(self, user: "User") -> "SiteQuerySet":
+        """Sites that the user belongs to."""
+        return self.filter(memberships__user_id=user.pk)
+
+
+class Site(models.Model):
+    """The tenant: a hospital, a ward or a class. Everything hangs off a site."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    name = models.CharField(max_length=120, unique=True)
+    hold_burned_in = models.BooleanField(
+        default=False, help_text="Keep pictures that may carry burned-in text from being screened."
+    )
+    failed_days = models.PositiveSmallIntegerField(
+        default=7, help_text="Days that the bytes of failed files are kept for a retry."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = SiteQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A user's role at a site."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=12, choices=Role.choices)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "site"], name="one_role_per_site"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="role_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_role_display()} at {self.site_id}"
+
+
+class OneTimeLink(models.Model):
+    """A link that signs somebody in or invites them, once. Only its hash is stored."""
+
+    class Kind(models.TextChoices):
+        SIGN_IN = "sign_in"
+        INVITATION = "invitation"
+
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    digest = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, null=True, related_name="+")
+    role = models.CharField(max_length=12, choices=Role.choices, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind} link {self.pk}"
+
+
+class DisclaimerAcceptance(models.Model):
+    """That a person accepted a version of the disclaimer, and when."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="acceptances")
+    version = models.CharField(max_length=12)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "version"], name="accepted_once_per_version")]
+
+    def __str__(self) -> str:
+        return f"version {self.version} by {self.user_id}"
+
+
+class Scope(models.TextChoices):
+    """What a token may do."""
+
+    READ = "read", "Read results"
+    UPLOAD = "upload", "Upload files and read receipts"
+    REVIEW = "review", "Record reviews"
+
+
+class ApiToken(AbstractAuthToken):
+    """A hashed, expiring token of one user at one site, with scopes."""
+
+    name = models.CharField(max_length=80)
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="tokens")
+    scopes = models.JSONField(default=list)
+    disclaimer_version = models.CharField(max_length=12)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.token_key})"
