@@ -1,0 +1,147 @@
+"""Inference: waiting screenings of one lane, across uploads, batch by batch until none is left."""
+
+import time
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+
+from ml.inference import Outcome
+from screening.audit.actor import Actor
+from screening.errors import LeaseLost
+from screening.flows.scored import record_outcomes
+from screening.leasing import Lease, begin
+from screening.queue import Call, app
+from screening.results.leases import claim_batch, lanes_with_work, release_batch
+from screening.results.models import ModelVersion, Screening
+from screening.studies.values import ModelIdentity, ScreenOutcome
+from workers.adapters import model_identity, screen_outcome
+from workers.crew import PROGRESS, Crew, Stop
+from workers.engine import DEVICE, ENGINE, ModelUnavailable, Scores
+from workers.faultpoints import reach
+from workers.keeper import keeping
+from workers.planes import load_planes
+from workers.scoring import score_carefully
+
+log = structlog.get_logger(__name__)
+
+INFERENCE: Final = Actor.service("inference")
+MODEL_UNAVAILABLE: Final = "model_unavailable"
+
+
+@app.task(name=str(Call.SCREEN_NEXT_BATCH))
+def screen_next_batch(lane: str) -> None:
+    """Screen what waits, this lane first. Safe to deliver twice or to die halfway."""
+    TURNS.ask_for(UUID(lane))
+    CREW.call()
+
+
+class Turns:
+    """Whose turn it is: the lanes that have work, one batch each, those that were called for first."""
+
+    def __init__(self) -> None:
+        self._last: dict[UUID, float] = {}  # when each lane had its last turn
+
+    def ask_for(self, lane: UUID) -> None:
+        """Give a lane the next turn."""
+        self._last[lane] = 0.0
+
+    def order(self, lanes: Sequence[UUID]) -> list[UUID]:
+        """The lanes, the one that has waited longest for a turn first."""
+        return sorted(lanes, key=lambda lane: (self._last.get(lane, 0.0), str(lane)))
+
+    def took(self, lane: UUID) -> None:
+        """Note that a lane had its turn."""
+        self._last[lane] = time.monotonic()
+
+
+TURNS: Final = Turns()
+
+
+def screen_somewhere(stop: Stop) -> bool:
+    """Screen one batch of the lane whose turn it is. Whether there was any."""
+    for lane in TURNS.order(lanes_with_work()):
+        TURNS.took(lane)
+        if screen_batch(lane, stop):
+            return True
+    return False
+
+
+def screen_batch(lane: UUID, stop: Stop) -> bool:
+    """Lease one batch of a lane and bring each row to an outcome. Whether there was any."""
+    lease, rows = claim_batch(model_version_id=lane, limit=settings.CONFIG.batch_size)
+    if not rows:
+        return False
+    reach("inference.claimed")
+    with keeping(Screening, lease):
+        try:
+            _screen(lane, lease, rows, stop)
+        except LeaseLost:  # others took the batch over while this process was frozen or cut off
+            log.warning("lease_lost", rows=len(rows))
+    return True
+
+
+def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None:
+    try:
+        scorer = ENGINE.scorer(lane)
+    except ModelUnavailable:
+        _refuse(lane, lease, rows)
+        return
+    started = time.perf_counter()
+    planes = load_planes([row.image for row in rows])
+    load_ms = _since(started)
+    reach("inference.loaded")
+    PROGRESS.note()
+    with DEVICE:
+        if stop.is_set():
+            release_batch(lease)
+            return
+        outcomes, model_ms = _compute(lease, scorer, planes)
+    identity = model_identity(scorer.identity)
+    timings = {"load_ms": load_ms, "model_ms": model_ms, "batch": float(len(rows))}
+    _record(lease, identity, rows, [screen_outcome(outcome) for outcome in outcomes], timings)
+
+
+def _compute(lease: Lease, scorer: Scores, planes: list[bytes | None]) -> tuple[list[Outcome], float]:
+    PROGRESS.note()
+    if not begin(Screening, lease):
+        raise LeaseLost("The lease on this batch ran out while it waited for the device.")
+    reach("inference.begun")
+    started = time.perf_counter()
+    chunks = (planes[at : at + scorer.batch_size] for at in range(0, len(planes), scorer.batch_size))
+    outcomes = list(chain.from_iterable(score_carefully(scorer, chunk) for chunk in chunks))
+    reach("inference.scored")
+    PROGRESS.note()
+    return outcomes, _since(started)
+
+
+def _refuse(lane: UUID, lease: Lease, rows: Sequence[Screening]) -> None:
+    """Say of every row that its model cannot be had: shown as not assessed, and open to a retry."""
+    version = ModelVersion.objects.get(pk=lane)
+    identity = ModelIdentity(name=version.name, sha256=version.sha256, runtime="", precision="")
+    failed = ScreenOutcome(kind="failed", code=MODEL_UNAVAILABLE)
+    _record(lease, identity, rows, [failed] * len(rows), {})
+
+
+def _record(
+    lease: Lease,
+    identity: ModelIdentity,
+    rows: Sequence[Screening],
+    outcomes: Sequence[ScreenOutcome],
+    timings: dict[str, float],
+) -> None:
+    by_row = dict(zip((row.pk for row in rows), outcomes, strict=True))
+    written = record_outcomes(lease=lease, model=identity, outcomes=by_row, timings=timings, actor=INFERENCE)
+    reach("inference.committed")
+    if written < len(rows):
+        log.warning("lease_lost", rows=len(rows) - written)
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
+
+
+CREW: Final = Crew("inference", screen_somewhere, poll=settings.CONFIG.poll_seconds)

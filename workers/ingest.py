@@ -1,0 +1,153 @@
+"""Ingest: received files become pictures. Blobs are in their places before the rows that name them."""
+
+import os
+import secrets
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+from django.conf import settings
+
+from screening.audit.actor import Actor
+from screening.errors import LeaseLost
+from screening.flows.ingested import known_file, record_ingested, record_known
+from screening.leasing import Lease, begin
+from screening.queue import Call, app
+from screening.studies.values import ItemOutcome
+from screening.uploads.leases import claim_items, release_items
+from screening.uploads.models import Item, ItemState
+from screening.uploads.storage import keep_blob, preparing_folder
+from workers.crew import PROGRESS, Crew, Stop
+from workers.decoders import decode
+from workers.faultpoints import reach
+from workers.keeper import keeping
+
+log = structlog.get_logger(__name__)
+
+INGEST: Final = Actor.service("ingest")
+CHUNK: Final = 16  # files in one transaction
+FLUSH_SECONDS: Final = 2.0  # of decoding, after which what is done is committed: slow files hold up nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What became of one file, and the folder of what is kept of it."""
+
+    item: Item
+    outcome: ItemOutcome
+    folder: Path
+
+
+@app.task(name=str(Call.INGEST_NEXT_BATCH))
+def ingest_next_batch() -> None:
+    """Ingest what waits. Safe to deliver twice or to die halfway."""
+    CREW.call()
+
+
+def ingest_chunk(stop: Stop) -> bool:
+    """Lease some received files and bring each to an outcome. Whether there were any."""
+    lease, items = claim_items(_share())
+    if not items:
+        return False
+    reach("ingest.claimed")
+    with keeping(Item, lease):
+        try:
+            _ingest(lease, items, stop)
+        except LeaseLost:  # others took the files over while this process was frozen or cut off
+            log.warning("lease_lost", rows=len(items))
+        if stop.is_set():
+            release_items(lease)  # what is left goes to others at once, and counts no attempt
+    return True
+
+
+def _share() -> int:
+    """A chunk, or less when there is less: few files are spread over the hands."""
+    waiting = Item.objects.filter(state=ItemState.RECEIVED)[: CHUNK * 4].count()
+    return min(CHUNK, max(1, waiting // 2))
+
+
+def _ingest(lease: Lease, items: Sequence[Item], stop: Stop) -> None:
+    known = {item.pk for item in items if known_file(item.upload.site_id, item.sha256)}
+    if known:
+        record_known(lease=lease, item_ids=sorted(known), actor=INGEST)
+    repeats: dict[tuple[object, str], list[Item]] = defaultdict(list)
+    for item in items:
+        if item.pk not in known:
+            repeats[item.upload.site_id, item.sha256].append(item)
+    if not repeats:
+        return
+    begin(Item, lease)
+    reach("ingest.begun")
+    for prepared in _flushed(_decoded([same[0] for same in repeats.values()], stop)):
+        _commit(lease, prepared, repeats)
+
+
+def _decoded(items: Iterable[Item], stop: Stop) -> Iterator[Prepared]:
+    for item in items:
+        if stop.is_set():
+            return
+        PROGRESS.note()
+        folder = _preparing()
+        outcome = decode(item, folder)
+        reach("ingest.decoded")
+        if stop.is_set() and outcome.retryable:  # its decoder was ended with this worker: no fault of the file
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        yield Prepared(item, outcome, folder)
+
+
+def _flushed(decoded: Iterable[Prepared]) -> Iterator[list[Prepared]]:
+    """Gather until the time is up."""
+    gathered: list[Prepared] = []
+    started = time.monotonic()
+    for prepared in decoded:
+        gathered.append(prepared)
+        if time.monotonic() - started > FLUSH_SECONDS:
+            yield gathered
+            gathered, started = [], time.monotonic()
+    if gathered:
+        yield gathered
+
+
+def _commit(lease: Lease, prepared: Sequence[Prepared], repeats: dict[tuple[object, str], list[Item]]) -> None:
+    outcomes = []
+    for one in prepared:
+        _keep(one)
+        same = repeats[one.item.upload.site_id, one.item.sha256]
+        outcomes += [replace(one.outcome, item_id=item.pk) for item in same]
+    reach("ingest.blobs_kept")
+    record_ingested(lease=lease, outcomes=outcomes, actor=INGEST)
+    reach("ingest.committed")
+
+
+def _keep(prepared: Prepared) -> None:
+    file = prepared.outcome.file
+    if file is None:
+        shutil.rmtree(prepared.folder, ignore_errors=True)
+        return
+    # The raw bytes are deleted after the commit, so the source must survive a loss of power by then.
+    # Previews and planes can be made again from it.
+    _sync(prepared.folder / file.source_name)
+    _sync(keep_blob(prepared.folder, prepared.item.upload.site_id, prepared.item.sha256).parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _preparing() -> Path:
+    folder = preparing_folder() / secrets.token_hex(16)
+    folder.mkdir(parents=True, mode=0o700)
+    return folder
+
+
+CREW: Final = Crew("ingest", ingest_chunk, poll=settings.CONFIG.poll_seconds)

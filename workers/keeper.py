@@ -1,0 +1,67 @@
+"""Keep a lease alive while its batch is worked on, and no longer than its hand makes progress."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connections
+
+from screening.leasing import Lease, Leased, renew
+from screening.results.leases import release_batch
+from screening.results.models import Screening
+from screening.uploads.leases import release_archives, release_items
+from screening.uploads.models import Archive, Item
+from workers.crew import PROGRESS
+
+log = structlog.get_logger(__name__)
+
+RELEASE: Final[dict[type[Leased], Callable[[Lease], int]]] = {
+    Item: release_items,
+    Archive: release_archives,
+    Screening: release_batch,
+}
+STUCK_SECONDS: Final = 180.0  # a hand without progress for so long has its lease run out
+
+_kept: dict[UUID, tuple[type[Leased], Lease]] = {}
+
+
+@contextmanager
+def keeping(model: type[Leased], lease: Lease) -> Iterator[None]:
+    """Renew the lease three times in its span until the body ends.
+
+    A hand that hangs loses its rows: they are renewed only while it makes progress, so that
+    another worker takes them over even if nobody kills this one.
+    """
+    done, owner = threading.Event(), threading.get_ident()
+    keeper = threading.Thread(target=_renew, args=(model, lease, owner, done), name="keeper", daemon=True)
+    _kept[lease.token] = (model, lease)
+    keeper.start()
+    try:
+        yield
+    finally:
+        _kept.pop(lease.token, None)
+        done.set()
+        keeper.join()
+
+
+def give_back_all() -> int:
+    """Give back whatever is still leased: this process ends before its hands do. How many rows."""
+    return sum(RELEASE[model](lease) for model, lease in list(_kept.values()))
+
+
+def _renew(model: type[Leased], lease: Lease, owner: int, done: threading.Event) -> None:
+    try:
+        while not done.wait(lease.seconds / 3):
+            if PROGRESS.age(owner) > STUCK_SECONDS:
+                log.error("lease_left_to_expire", rows=model.__name__, stuck_seconds=STUCK_SECONDS)
+                return
+            try:
+                renew(model, lease)
+            except DatabaseError as problem:  # the next turn tries again; a lost lease is fenced at commit
+                log.warning("lease_not_renewed", rows=model.__name__, reason=type(problem).__name__)
+                connections.close_all()
+    finally:
+        connections.close_all()

@@ -1,0 +1,56 @@
+"""Stored planes: read and checked against their hash; made again from the source when gone or rotted."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from screening.studies.models import Image
+from screening.uploads.storage import blob_folder
+from workers.decoders import rebuild
+
+log = structlog.get_logger(__name__)
+
+
+def load_planes(images: Sequence[Image]) -> list[bytes | None]:
+    """The plane of each picture, or None where neither it nor its source can be had."""
+    return [_plane(image) for image in images]
+
+
+def _plane(image: Image) -> bytes | None:
+    folder = blob_folder(image.site_id, image.sha256)
+    path = folder / f"{image.frame}.plane"
+    stored = _read(path)
+    if stored is not None and _is(stored, image):
+        return stored
+    again = rebuild(folder / image.source_name, image.frame)
+    if again is None or not _is(again, image):
+        log.error("plane_lost", image=str(image.pk), what_to_do="Restore the blob from a backup, or purge the study.")
+        return None
+    log.warning("plane_made_again", image=str(image.pk), was="rotted" if stored is not None else "gone")
+    _replace(path, again)
+    return again
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _is(plane: bytes, image: Image) -> bool:
+    return hashlib.sha256(plane).hexdigest() == image.plane_sha256
+
+
+def _replace(path: Path, plane: bytes) -> None:
+    """Write a plane so that no reader ever sees half of it. A full disk is no reason not to score."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        temporary.write_bytes(plane)
+        temporary.replace(path)
+    except OSError as problem:
+        log.warning("plane_not_stored", reason=type(problem).__name__)
+        temporary.unlink(missing_ok=True)
