@@ -1,0 +1,42 @@
+"""The variables of a test run, set before Django reads them: pytest loads this with `-p tests.environment`.
+
+A run keeps all its state in a temporary folder and meets no service that was not named:
+TEST_DATABASE_URL and TEST_REDIS_URL (or DATABASE_URL and REDIS_URL) name one, else it is SQLite in a file and
+a broker of the run's own. A `.env` of the checkout has no part in it.
+"""
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = Path(tempfile.mkdtemp(prefix="screening-"))  # short: a socket's path ends at about 107 bytes
+SOCKET = STATE / "valkey" / "valkey.sock"
+
+
+def documented_variables() -> list[str]:
+    """List the variables that .env.example describes, commented out or not."""
+    return re.findall(r"^#? ?([A-Z][A-Z0-9_]*)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+
+
+def named(name: str) -> str:
+    return os.environ.get(f"TEST_{name}") or os.environ.get(name) or ""
+
+
+DATABASE_URL = named("DATABASE_URL") or f"sqlite:///{STATE / 'screening.sqlite3'}"
+REDIS_URL = named("REDIS_URL")
+OWN_BROKER = not REDIS_URL
+
+# An empty variable means its default: neither .env nor the shell reaches into a test.
+os.environ.update(dict.fromkeys(documented_variables(), ""))
+os.environ.update(
+    DATABASE_URL=DATABASE_URL,
+    REDIS_URL=REDIS_URL or f"redis+socket://{SOCKET}",
+    SECRET_KEY="a-secret-of-this-test-run-and-of-nothing-else",
+    STATE_DIR=str(STATE),
+    PYTHONPATH=str(ROOT),
+)
+atexit.register(shutil.rmtree, STATE, ignore_errors=True)

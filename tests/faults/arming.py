@@ -1,0 +1,73 @@
+"""What a fault test changes inside a worker process, by variables of that process alone.
+
+FAULT_NOOP=<seconds>   a model that does nothing takes the place of every bundle, and so long for a picture
+FAULT_POISON=<sha256>  computing the plane of this hash kills the process
+FAULT_UNKEPT=true      leases are not renewed
+FAULT_UNFENCED=true    leases no longer fence: a worker writes for every row that it once claimed
+"""
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from ml.inference import NoopScorer, Outcome
+from screening import leasing
+from screening.results import transitions
+from workers import engine, inference, keeper
+
+
+class ArmedScorer(NoopScorer):
+    """A model that does nothing, slowly, and dies of one picture."""
+
+    def score(self, planes: Any) -> list[Outcome]:
+        poison = os.environ.get("FAULT_POISON")
+        if poison and any(plane and hashlib.sha256(plane).hexdigest() == poison for plane in planes):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(os.environ["FAULT_NOOP"]) * len(planes))
+        return super().score(planes)
+
+
+def arm() -> None:
+    if os.environ.get("FAULT_NOOP"):
+        engine.load_scorer = _armed  # type: ignore[assignment]
+    if os.environ.get("FAULT_UNKEPT") == "true":
+        keeper._renew = lambda *_: None
+    if os.environ.get("FAULT_UNFENCED") == "true":
+        _take_the_fence_away()
+
+
+def _armed(_: Path) -> ArmedScorer:
+    return ArmedScorer()
+
+
+def _take_the_fence_away() -> None:
+    claimed: dict[UUID, list[Any]] = {}
+    claim = leasing.claim
+
+    def claim_and_remember(waiting: Any, **options: Any) -> Any:
+        lease, rows = claim(waiting, **options)
+        claimed[lease.token] = [row.pk for row in rows]
+        return lease, rows
+
+    def ever_claimed(model: Any, lease: leasing.Lease) -> QuerySet[Any]:
+        return model._default_manager.filter(pk__in=claimed.get(lease.token, []))
+
+    record = inference.record_outcomes
+
+    def record_and_say(**what: Any) -> int:
+        written = record(**what)
+        sys.stderr.write("wrote_unfenced\n")
+        sys.stderr.flush()
+        return written
+
+    inference.record_outcomes = record_and_say
+    leasing.claim = claim_and_remember
+    leasing.held = ever_claimed
+    transitions._check = lambda *_: None

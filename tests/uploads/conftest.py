@@ -1,0 +1,3 @@
+from tests.stores import stores
+
+__all__ = ["stores"]
