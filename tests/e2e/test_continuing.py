@@ -69,7 +69,7 @@ def test_loose_files_go_on_under_their_own_paths(user, enter, pictures):
     upload = begun(user, a, b, name="")
     page = enter(user, reverse("desk:upload"))
 
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("link", name="Continue").click()
     expect(page.get_by_role("heading", name="Continuing Unnamed upload")).to_be_visible()
     expect(page.locator("[data-options]")).to_be_hidden()
     assert faults_seen(page, "continuing") == []
@@ -87,7 +87,8 @@ def test_another_choice_than_before_is_said_with_what_it_would_cost(user, enter,
     begun(user, pictures / "a.png", pictures / "b.png", name="")
     page = enter(user, reverse("desk:upload"))
 
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("link", name="Continue").click()
+    expect(page.get_by_role("heading", name="Continuing Unnamed upload")).to_be_visible()
     page.set_input_files("#pick-folder", pictures)
 
     expect(page.locator('[data-panel="preflight"]')).to_contain_text(
@@ -155,6 +156,26 @@ def test_what_was_stopped_goes_on_from_the_page_that_says_so(user, enter, pictur
     assert states(Upload.objects.get()) == {"ward/a.png": ItemState.RECEIVED, "ward/b.png": ItemState.RECEIVED}
 
 
+def test_whoever_is_quicker_than_the_script_loses_neither_the_click_nor_the_choice(user, enter, pictures):
+    upload = begun(user, pictures / "a.png", pictures / "b.png", prefix="ward/")
+    page = enter(user, reverse("desk:uploads"))
+    held = []
+    page.route("**/main*.js", lambda route: held.append(route))
+
+    page.goto(reverse("desk:upload"), wait_until="commit")
+    page.get_by_role("link", name="Continue").click()
+    page.wait_for_url(f"**/?continue={upload.pk}", wait_until="commit")
+    page.set_input_files("#pick-folder", pictures)
+    while len(held) < 2:
+        page.wait_for_timeout(50)
+    held[-1].continue_()
+
+    page.get_by_role("button", name="Send 1 file").click()
+    page.wait_for_url(f"**/uploads/{upload.pk}/")
+    assert set(states(upload).values()) == {ItemState.RECEIVED}
+    assert Upload.objects.count() == 1
+
+
 def test_of_two_zips_the_whole_one_stays_and_the_begun_one_goes_on(user, enter, zips):
     page = enter(user, reverse("desk:upload"), broken_network=True)
     parts = []
@@ -175,7 +196,8 @@ def test_of_two_zips_the_whole_one_stays_and_the_begun_one_goes_on(user, enter, 
     page.get_by_role("link", name="Start over").click()
 
     page.unroute("**/archive/")
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("link", name="Continue").click()
+    expect(page.get_by_role("heading", name="Continuing Unnamed upload")).to_be_visible()
     parts.clear()
     page.on("request", lambda one: parts.append(one.headers.get("content-range")) if one.method == "PUT" else None)
     page.set_input_files("#pick-files", zips[::-1])  # the order is another one

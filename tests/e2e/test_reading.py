@@ -106,15 +106,15 @@ def painted(page) -> None:
 def test_inverting_turns_every_gray_value_around_and_reset_brings_it_back(scene, enter):
     page = enter(scene.reader, reverse("review:study", args=[scene.flagged[0].pk]))
     page.wait_for_selector("[data-viewer][data-ready]")
-    page.wait_for_timeout(100)
+    painted(page)
     before = page.evaluate(PIXEL)
 
     page.keyboard.press("i")
-    page.wait_for_timeout(100)
+    painted(page)
     inverted = page.evaluate(PIXEL)
     page.keyboard.press("r")
     page.keyboard.press("i")
-    page.wait_for_timeout(100)
+    painted(page)
 
     assert [abs(a + b - 255) <= 1 for a, b in zip(before[:3], inverted[:3], strict=True)] == [True] * 3
     assert page.evaluate(PIXEL) == inverted

@@ -94,7 +94,7 @@ def test_an_open_upload_goes_on_where_it_stopped_when_the_folder_is_chosen_again
     sent = []
     page.on("request", lambda request: sent.append(request.post_data_buffer) if "/files/" in request.url else None)
 
-    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("link", name="Continue").click()
     expect(page.get_by_role("heading", name="Continuing ward")).to_be_visible()
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Choose folder").click()

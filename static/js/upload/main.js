@@ -21,7 +21,9 @@ let held = null; // a choice that may belong to an open upload, until a person s
 
 watchZone($("[data-zone]"), (chosen) => guarded(() => take(chosen)));
 guardPage();
-for (const button of document.querySelectorAll("[data-continue]")) button.addEventListener("click", () => continueWith(uploadOf(button)));
+for (const one of document.querySelectorAll("[data-continue]")) {
+  one.addEventListener("click", (event) => { event.preventDefault(); continueWith(uploadOf(one)); }); // before this script is here, its address does it
+}
 for (const button of document.querySelectorAll("[data-anew]")) button.addEventListener("click", () => continueWith(null));
 $("[data-same-continue]").addEventListener("click", () => { continueWith(held.open); guarded(() => look(held.chosen)); });
 $("[data-same-anew]").addEventListener("click", () => guarded(() => look(held.chosen)));

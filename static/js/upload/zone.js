@@ -18,11 +18,13 @@ export function watchZone(zone, onFiles) {
     onFiles(fromDrop(event.dataTransfer));
   });
   for (const input of zone.querySelectorAll("input[type=file]")) {
-    input.addEventListener("change", () => {
+    const take = () => {
       const entries = fromInput(input.files);
       input.value = ""; // the same folder may be chosen again
       if (entries.length) onFiles(Promise.resolve(entries));
-    });
+    };
+    input.addEventListener("change", take);
+    take(); // what was chosen before this script was here
   }
   for (const button of zone.querySelectorAll("[data-picks]")) {
     button.addEventListener("click", () => zone.querySelector(`#${button.dataset.picks}`).click());
