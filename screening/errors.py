@@ -31,6 +31,14 @@ class LeaseLost(ScreeningError):
     what_to_do = "Drop these results. If this happens often, raise LEASE_SECONDS."
 
 
+class NothingToExplain(ScreeningError):
+    """A heat map was asked for where a model gave no score."""
+
+    code = "nothing_to_explain"
+    http_status = 409
+    what_to_do = "Ask for a label of a model that scored the picture."
+
+
 class KeyReused(ScreeningError):
     """An idempotency key came again with another request."""
 

@@ -27,12 +27,14 @@ class Call(StrEnum):
     EXPAND_NEXT_ARCHIVE = "workers.archives.expand_next_archive"
     INGEST_NEXT_BATCH = "workers.ingest.ingest_next_batch"
     SCREEN_NEXT_BATCH = "workers.inference.screen_next_batch"
+    EXPLAIN_NEXT_BATCH = "workers.explain.explain_next_batch"
 
 
 QUEUE_OF: Final = {
     Call.EXPAND_NEXT_ARCHIVE: "ingest",
     Call.INGEST_NEXT_BATCH: "ingest",
     Call.SCREEN_NEXT_BATCH: "inference",
+    Call.EXPLAIN_NEXT_BATCH: "inference",
 }
 
 

@@ -12,8 +12,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "screening.settings")  # noqa: T
 django.setup()
 
 from screening.queue import app  # noqa: E402 - models can be imported from here on
-from workers import archives, inference, ingest, lifecycle  # noqa: E402
+from workers import archives, explain, inference, ingest, lifecycle  # noqa: E402
 
-__all__ = ["app", "archives", "inference", "ingest"]
+__all__ = ["app", "archives", "explain", "inference", "ingest"]
 
 lifecycle.connect()

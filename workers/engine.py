@@ -2,21 +2,27 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 
+from ml.explain.gradcam import Explainer
 from ml.inference import Identity, Outcome, load_scorer
+from ml.models.bundle import load_bundle
 from ml.models.card import BundleError
 from screening.results.models import ModelVersion
 
 log = structlog.get_logger(__name__)
 
 MOST_LOADED: Final = 4  # each holds its weights and its graph in memory
+MOST_EXPLAINED: Final = 2  # as above, with the gradients' graph; needed far less often
 DEVICE: Final = threading.Lock()  # the next batch loads while this one computes
+
+Model = TypeVar("Model")
 
 
 class Scores(Protocol):
@@ -36,40 +42,62 @@ class ModelUnavailable(Exception):
         super().__init__(what)
 
 
-class Engine:
-    """The models in memory; the one that was used longest ago makes room for a new one."""
+class Shelf(Generic[Model]):
+    """Some models in memory; the one that was used longest ago makes room for a new one."""
 
-    def __init__(self, *, most: int = MOST_LOADED) -> None:
+    def __init__(self, load: Callable[[UUID], Model], *, most: int) -> None:
+        self._load = load
         self._most = most
         self._lock = threading.Lock()
-        self._loaded: OrderedDict[UUID, Scores] = OrderedDict()
+        self._loaded: OrderedDict[UUID, Model] = OrderedDict()
 
-    def scorer(self, lane: UUID) -> Scores:
-        """The model of a lane: verified against its row and warmed up, at first use.
+    def get(self, lane: UUID) -> Model:
+        """The model of a lane: verified against its row, at first use.
 
         Raises:
             ModelUnavailable: bundle or hash are not what was registered; the lane cannot be served.
         """
         with self._lock:
             if lane not in self._loaded:
-                self._loaded[lane] = _load(lane)
+                self._loaded[lane] = self._load(lane)
             self._loaded.move_to_end(lane)
             while len(self._loaded) > self._most:
                 self._loaded.popitem(last=False)
             return self._loaded[lane]
 
 
-def _load(lane: UUID) -> Scores:
-    version = ModelVersion.objects.get(pk=lane)
-    folder = Path(settings.CONFIG.model_root) / version.folder
+def _load_scorer(lane: UUID) -> Scores:
+    version = _version(lane)
     try:
-        scorer = load_scorer(folder)
+        scorer = load_scorer(_folder(version))
     except BundleError as refusal:
         raise _refusal(version, refusal.code, str(refusal)) from refusal
-    if scorer.identity.sha256 != version.sha256:
-        raise _refusal(version, "other_model", f"The bundle on disk is not the registered {version.name}.")
+    _check(version, scorer.identity.sha256)
     log.info("model_loaded", model=version.name, runtime=scorer.identity.runtime, precision=scorer.identity.precision)
     return scorer
+
+
+def _load_explainer(lane: UUID) -> Explainer:
+    version = _version(lane)
+    try:
+        bundle = load_bundle(_folder(version))
+        _check(version, bundle.card.model_sha256)
+        return Explainer(bundle)
+    except BundleError as refusal:
+        raise _refusal(version, refusal.code, str(refusal)) from refusal
+
+
+def _version(lane: UUID) -> ModelVersion:
+    return ModelVersion.objects.get(pk=lane)
+
+
+def _folder(version: ModelVersion) -> Path:
+    return Path(settings.CONFIG.model_root) / version.folder
+
+
+def _check(version: ModelVersion, sha256: str) -> None:
+    if sha256 != version.sha256:
+        raise _refusal(version, "other_model", f"The bundle on disk is not the registered {version.name}.")
 
 
 def _refusal(version: ModelVersion, code: str, what: str) -> ModelUnavailable:
@@ -77,4 +105,5 @@ def _refusal(version: ModelVersion, code: str, what: str) -> ModelUnavailable:
     return ModelUnavailable(code, what)
 
 
-ENGINE: Final = Engine()
+ENGINE: Final = Shelf(_load_scorer, most=MOST_LOADED)
+EXPLAINERS: Final = Shelf(_load_explainer, most=MOST_EXPLAINED)

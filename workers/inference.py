@@ -86,7 +86,7 @@ def screen_batch(lane: UUID, stop: Stop) -> bool:
 
 def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None:
     try:
-        scorer = ENGINE.scorer(lane)
+        scorer = ENGINE.get(lane)
     except ModelUnavailable:
         _refuse(lane, lease, rows)
         return

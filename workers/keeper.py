@@ -10,8 +10,9 @@ import structlog
 from django.db import DatabaseError, connections
 
 from screening.leasing import Lease, Leased, renew
+from screening.results.explanations import release_explanations
 from screening.results.leases import release_batch
-from screening.results.models import Screening
+from screening.results.models import Explanation, Screening
 from screening.uploads.leases import release_archives, release_items
 from screening.uploads.models import Archive, Item
 from workers.crew import PROGRESS
@@ -22,6 +23,7 @@ RELEASE: Final[dict[type[Leased], Callable[[Lease], int]]] = {
     Item: release_items,
     Archive: release_archives,
     Screening: release_batch,
+    Explanation: release_explanations,
 }
 STUCK_SECONDS: Final = 180.0  # a hand without progress for so long has its lease run out
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
-from workers import archives, heartbeat, inference, ingest
+from workers import archives, explain, heartbeat, inference, ingest
 from workers.crew import Crew
 from workers.decoders import POOL
 from workers.keeper import give_back_all
@@ -24,8 +24,9 @@ LAST_SECONDS: Final = 3.5  # more, once decoders were ended; the supervisor kill
 FAREWELL_SECONDS: Final = 0.5  # for what Celery says when its consumer is awake
 CREWS: Final[dict[str, tuple[Crew, ...]]] = {
     "ingest": (ingest.CREW, archives.CREW),
-    "inference": (inference.CREW,),
+    "inference": (inference.CREW, explain.CREW),
 }
+ALONE: Final = (explain.CREW,)  # one hand is enough: these wait for each other and let others go first
 _running: list[Crew] = []
 
 
@@ -40,7 +41,7 @@ def start(queues: list[str], hands: int) -> None:
     """Start the hands for these queues and the heartbeat."""
     for queue in queues:
         for crew in CREWS.get(queue, ()):
-            crew.start(hands)
+            crew.start(1 if crew in ALONE else hands)
             _running.append(crew)
     heartbeat.start()
     log.info("hands_started", queues=queues, hands=hands)

@@ -1,7 +1,6 @@
 """Stored planes: read and checked against their hash; made again from the source when gone or rotted."""
 
 import hashlib
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import structlog
 from screening.studies.models import Image
 from screening.uploads.storage import blob_folder
 from workers.decoders import rebuild
+from workers.replacing import replace_file
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +46,8 @@ def _is(plane: bytes, image: Image) -> bool:
 
 
 def _replace(path: Path, plane: bytes) -> None:
-    """Write a plane so that no reader ever sees half of it. A full disk is no reason not to score."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    """Keep a plane again. A full disk is no reason not to score."""
     try:
-        temporary.write_bytes(plane)
-        temporary.replace(path)
+        replace_file(path, plane)
     except OSError as problem:
         log.warning("plane_not_stored", reason=type(problem).__name__)
-        temporary.unlink(missing_ok=True)

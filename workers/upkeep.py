@@ -21,6 +21,7 @@ from screening.flows.again import ask_again
 from screening.flows.reclaim import reclaim_expired
 from screening.flows.settle import settle_all
 from screening.queue import Call, publish
+from screening.results.explanations import next_version
 from screening.results.leases import lanes_with_work
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState
 from workers.crew import PROGRESS
@@ -55,6 +56,8 @@ def call_again() -> int:
         made += publish(Call.INGEST_NEXT_BATCH)
     for lane in lanes_with_work():
         made += publish(Call.SCREEN_NEXT_BATCH, lane=str(lane))
+    if next_version() is not None:
+        made += publish(Call.EXPLAIN_NEXT_BATCH)
     return made
 
 

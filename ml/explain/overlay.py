@@ -1,6 +1,5 @@
 """Lay a heat map over the picture that it belongs to."""
 
-import io
 from typing import Final
 
 import numpy as np
@@ -14,8 +13,8 @@ STRONGEST: Final = 0.55  # opacity where the heat is 1
 HUES: Final = np.array([(0, 0, 0), (150, 20, 60), (240, 110, 20), (255, 235, 120)], np.float32)
 
 
-def overlay_png(gray: NDArray[np.uint8], heat: NDArray[np.float32], *, border: float = BORDER) -> bytes:
-    """Return a PNG of a gray picture with the heat over it; the same bytes for the same input.
+def overlay(gray: NDArray[np.uint8], heat: NDArray[np.float32], *, border: float = BORDER) -> NDArray[np.uint8]:
+    """Lay heat over a gray picture.
 
     Args:
         gray: uint8 `(rows, columns)`: a whole picture, of which the plane is all but the border.
@@ -23,7 +22,7 @@ def overlay_png(gray: NDArray[np.uint8], heat: NDArray[np.float32], *, border: f
         border: Part of each side that the plane leaves out; 0 if `gray` is a plane itself.
 
     Returns:
-        An RGB PNG without metadata, of the size of `gray`. What the model never saw has no heat.
+        uint8 `(rows, columns, 3)`. What the model never saw has no heat.
 
     Raises:
         ValueError: a shape, a type or a value is another.
@@ -35,9 +34,7 @@ def overlay_png(gray: NDArray[np.uint8], heat: NDArray[np.float32], *, border: f
     spread = _spread(heat, gray.shape, border)[..., None]
     opacity = STRONGEST * spread
     mixed = gray[..., None].astype(np.float32) * (1 - opacity) + _hue(spread[..., 0]) * opacity
-    out = io.BytesIO()
-    Image.fromarray(np.asarray(np.rint(mixed), np.uint8)).save(out, "PNG")
-    return out.getvalue()
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def _spread(heat: NDArray[np.float32], shape: tuple[int, ...], border: float) -> NDArray[np.float32]:

@@ -18,7 +18,15 @@ from django.db.models.functions import Now
 
 from screening.audit.models import AuditEvent, AuditHead
 from screening.audit.services import check_links
-from screening.results.models import NOT_ASSESSED, PENDING, Screening, ScreeningState
+from screening.flows.explained import files_of
+from screening.results.models import (
+    NOT_ASSESSED,
+    PENDING,
+    Explanation,
+    ExplanationState,
+    Screening,
+    ScreeningState,
+)
 from screening.studies.models import Image, Study, StudyState
 from screening.uploads import storage
 from screening.uploads.models import (
@@ -132,7 +140,7 @@ def _balance(kind: str, states: Mapping[object, str], expected: Mapping[str, int
 
 def _nothing_is_stuck() -> Findings:
     """Leases far beyond their end: nobody reclaims them."""
-    for model in (Screening, Item):
+    for model in (Screening, Item, Explanation):
         late = model.objects.filter(lease_until__lt=Now() - LONG_AGO)
         for pk in late.values_list("pk", flat=True):
             yield str(pk), "a lease ran out more than five minutes ago"
@@ -194,6 +202,22 @@ def _differs(path: Path, sha256: str) -> bool:
         return False
 
 
+def _flags_are_explained() -> Findings:
+    """Of every flag a heat map is drawn, waits, or failed with its reason."""
+    flagged = Screening.objects.filter(flagged=True)
+    for pk in flagged.filter(explanations__isnull=True).values_list("pk", flat=True):
+        yield str(pk), "a flagged screening has no heat map, and none waits to be drawn"
+    for pk in Explanation.objects.filter(state=ExplanationState.FAILED, code="").values_list("pk", flat=True):
+        yield str(pk), "a heat map failed without a reason"
+
+
+def _heat_maps_are_there() -> Findings:
+    drawn = Explanation.objects.filter(state=ExplanationState.DRAWN).select_related("screening__image").order_by("pk")
+    for row in drawn.iterator(chunk_size=AT_ONCE):
+        if not all(file.is_file() for file in files_of(row)):
+            yield str(row.pk), "the files of a heat map are gone: asked for again, it is drawn again"
+
+
 def _raw_bytes_are_there() -> Findings:
     """Of files and archives that wait for a worker, or for a retry. Asked again: one may just have been served."""
     waiting = (ItemState.RECEIVED, ItemState.DECODING)
@@ -216,7 +240,9 @@ CHECKS: Final[Mapping[str, Callable[[], Findings]]] = {
     "chains": _chains_are_whole,
     "subjects": _subjects_have_chains,
     "studies": _studies_agree_with_rows,
+    "explained": _flags_are_explained,
     "blobs": _blobs_are_whole,
+    "heat": _heat_maps_are_there,
     "incoming": _raw_bytes_are_there,
 }
-ON_DISK: Final = frozenset({"blobs", "incoming"})
+ON_DISK: Final = frozenset({"blobs", "heat", "incoming"})

@@ -14,7 +14,7 @@ from screening.audit.services import Draft, record
 from screening.flows.acts import AT_ONCE, cancel_upload
 from screening.flows.blobs import drop_unneeded
 from screening.flows.settle import judge_studies
-from screening.results.models import Screening, SeriesResult
+from screening.results.models import Explanation, Screening, SeriesResult
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
 from screening.studies.models import Image, Study, StudyState
@@ -64,6 +64,7 @@ def _purge_rows(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None)
         doomed = doomed.filter(Exists(items.filter(study_id=OuterRef("study_id"), sha256=OuterRef("sha256"))))
     files = list(doomed.order_by().values_list("study_id", "sha256"))
     list(Screening.objects.select_for_update().filter(image__in=doomed).order_by("pk").values_list("pk"))
+    Explanation.objects.filter(screening__image__in=doomed).delete()
     Screening.objects.filter(image__in=doomed).delete()
     SeriesResult.objects.filter(study__in=studies).delete()
     doomed.delete()

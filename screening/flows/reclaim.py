@@ -8,7 +8,8 @@ from django.db import transaction
 from screening import leasing
 from screening.audit.actor import Actor
 from screening.flows.settle import judge_studies, settle_upload
-from screening.results.models import Screening, ScreeningState
+from screening.results.explaining import move_explanations
+from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
 from screening.results.transitions import conclude, put_back
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
@@ -24,7 +25,7 @@ MOST_WORKER_DEATHS = 5  # with one item before it is given up as failed
 
 def reclaim_expired() -> int:
     """Free every row whose lease ran out; quarantine those that ended a worker twice alone. How many rows."""
-    return _reclaim_screenings() + _reclaim_items() + _reclaim_archives()
+    return _reclaim_screenings() + _reclaim_items() + _reclaim_archives() + _reclaim_explanations()
 
 
 @again_on_conflict
@@ -87,3 +88,18 @@ def _reclaim_archives() -> int:
             move_archive(row, to=to, site_id=row.upload.site_id, actor=RECLAIMER, code=code)
     storage.drop_incoming(row.incoming for row in rows if row.state == ArchiveState.REJECTED)
     return len(rows)
+
+
+@again_on_conflict
+@transaction.atomic
+def _reclaim_explanations() -> int:
+    rows = list(leasing.expired(Explanation).order_by("pk").select_for_update(skip_locked=True)[:AT_ONCE])
+    poison = leasing.reclaim(rows)
+    for row in poison:
+        row.code = "quarantined"
+    move_explanations([(row, _after_death(row, poison)) for row in rows])
+    return len(rows)
+
+
+def _after_death(row: Explanation, poison: list[Explanation]) -> ExplanationState:
+    return ExplanationState.FAILED if row in poison else ExplanationState.WAITING

@@ -137,6 +137,55 @@ class Screening(Leased):
         return f"{self.pk} {self.state}"
 
 
+class ExplanationState(models.TextChoices):
+    WAITING = "waiting"
+    LEASED = "leased"
+    DRAWN = "drawn"
+    FAILED = "failed"
+
+
+class Explanation(Leased):
+    """Where a model looked for one label of a screening: a heat map, which decides nothing."""
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="explanations")
+    screening = models.ForeignKey(Screening, on_delete=models.PROTECT, related_name="explanations")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="explanations")
+    label = models.CharField(max_length=40)
+    state = models.CharField(max_length=8, choices=ExplanationState.choices, default=ExplanationState.WAITING)
+    code = models.CharField(max_length=40, blank=True, help_text="Why there is no map.")
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", help_text="Empty: a flag did."
+    )
+    key = models.CharField(max_length=64, blank=True, help_text="Hash of plane, model, label and method: names files.")
+    method = models.CharField(max_length=24, blank=True)
+    field = models.CharField(max_length=24, blank=True, help_text="Version of the central field.")
+    outside = models.FloatField(null=True, help_text="Part of the heat outside the central field; null: no heat.")
+    created_at = models.DateTimeField(default=timezone.now)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["screening", "label"], name="explained_once_per_label"),
+            models.CheckConstraint(condition=Q(state__in=ExplanationState.values), name="explanation_state_is_known"),
+            models.CheckConstraint(
+                condition=Q(state="leased", lease_token__isnull=False)
+                | (~Q(state="leased") & Q(lease_token__isnull=True)),
+                name="explanation_is_leased_under_a_token",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["model_version", "rank", "id"], name="explanations_waiting", condition=Q(state="waiting")
+            ),
+            models.Index(fields=["lease_token"], name="explanations_leased", condition=Q(lease_token__isnull=False)),
+            models.Index(fields=["site", "key"], name="explanations_by_key", condition=Q(state="drawn")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.state}"
+
+
 class SeriesResult(models.Model):
     """One model version on one CT series: the mean of the top tenth of its slices. Not validated."""
 

@@ -160,8 +160,11 @@ def test_whoever_is_quicker_than_the_script_loses_neither_the_click_nor_the_choi
     upload = begun(user, pictures / "a.png", pictures / "b.png", prefix="ward/")
     page = enter(user, reverse("desk:uploads"))
     held = []
-    page.route("**/main*.js", lambda route: held.append(route))
 
+    def hold(route):
+        held.append(route)
+
+    page.route("**/main*.js", hold)
     page.goto(reverse("desk:upload"), wait_until="commit")
     page.get_by_role("link", name="Continue").click()
     page.wait_for_url(f"**/?continue={upload.pk}", wait_until="commit")

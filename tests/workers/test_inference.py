@@ -17,7 +17,7 @@ from tests.factories import ModelVersionFactory
 from tests.workers.test_ingest import ingest_all, radiographs
 from workers import inference
 from workers.crew import Stop
-from workers.engine import ENGINE, Engine, ModelUnavailable
+from workers.engine import ENGINE, ModelUnavailable, Shelf, _load_scorer
 from workers.inference import Turns, screen_batch, screen_somewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,7 +161,7 @@ def test_a_bundle_that_is_gone_is_named_and_nothing_is_loaded() -> None:
     version = ModelVersionFactory(folder="no/such/bundle")
 
     with pytest.raises(ModelUnavailable) as refusal:
-        Engine().scorer(version.pk)
+        Shelf(_load_scorer, most=1).get(version.pk)
 
     assert refusal.value.code == "card_missing"
 
@@ -180,17 +180,17 @@ def test_a_changed_byte_in_the_weights_refuses_the_lane(tmp_path: Path, settings
     )
 
     with pytest.raises(ModelUnavailable) as refusal:
-        Engine().scorer(version.pk)
+        Shelf(_load_scorer, most=1).get(version.pk)
 
     assert refusal.value.code == "file_changed"
 
 
 def test_the_model_used_longest_ago_makes_room(noop: ModelVersion) -> None:
     versions = [noop, *(ModelVersionFactory(sha256=noop.sha256) for _ in range(2))]
-    engine = Engine(most=2)
+    engine = Shelf(_load_scorer, most=2)
 
     for number in (0, 1, 0, 2):
-        engine.scorer(versions[number].pk)
+        engine.get(versions[number].pk)
 
     assert list(engine._loaded) == [versions[0].pk, versions[2].pk]
 

@@ -1,0 +1,116 @@
+"""Heat maps: where a model looked, drawn one by one when no screening waits for the device."""
+
+from typing import Final, NamedTuple
+
+import structlog
+from django.conf import settings
+
+from ml.explain.drawing import HeatMap, draw, map_key
+from screening.errors import LeaseLost
+from screening.flows.explained import Drawn, files_of, record_explanations
+from screening.leasing import Lease, begin
+from screening.queue import Call, app
+from screening.results.explanations import claim_explanations, next_version
+from screening.results.leases import lanes_with_work
+from screening.results.models import Explanation, ExplanationState
+from screening.uploads.storage import blob_folder
+from workers.crew import PROGRESS, Crew, Stop
+from workers.engine import DEVICE, EXPLAINERS, ModelUnavailable
+from workers.faultpoints import reach
+from workers.inference import MODEL_UNAVAILABLE
+from workers.keeper import keeping
+from workers.planes import load_planes
+from workers.replacing import replace_file
+from workers.reporting import report
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE: Final = 4  # maps: a batch of screenings waits for the device no longer than one of them takes
+PLANE_MISSING: Final = "plane_missing"
+PREVIEW_MISSING: Final = "preview_missing"
+NOT_DRAWN: Final = "not_drawn"
+
+
+@app.task(name=str(Call.EXPLAIN_NEXT_BATCH))
+def explain_next_batch() -> None:
+    """Draw what is due. Safe to deliver twice or to die halfway."""
+    CREW.call()
+
+
+def explain_somewhere(stop: Stop) -> bool:
+    """Draw some maps of one model, unless a screening waits. Whether there were any."""
+    version = None if lanes_with_work() else next_version()
+    if version is None or stop.is_set():
+        return False
+    lease, rows = claim_explanations(model_version_id=version, limit=AT_ONCE)
+    if not rows:
+        return False
+    reach("explain.claimed")
+    with keeping(Explanation, lease):
+        try:
+            _explain(lease, rows)
+        except LeaseLost:
+            log.warning("lease_lost", rows=len(rows))
+    return True
+
+
+def _explain(lease: Lease, rows: list[Explanation]) -> None:
+    if not begin(Explanation, lease):
+        raise LeaseLost("The lease on these heat maps ran out before they were begun.")
+    drawn = {}
+    for row in rows:
+        PROGRESS.note()
+        try:
+            drawn[row.pk] = _drawn(row)
+        except Exception as problem:  # noqa: BLE001 - one map's failure, recorded, leaves the others
+            report("map_not_drawn", problem, explanation=str(row.pk))
+            drawn[row.pk] = Drawn(code=NOT_DRAWN)
+    record_explanations(lease=lease, drawn=drawn)
+    reach("explain.committed")
+
+
+class _Seen(NamedTuple):
+    """What a map is drawn from."""
+
+    plane: bytes
+    preview: bytes
+
+
+def _drawn(row: Explanation) -> Drawn:
+    image = row.screening.image
+    row.key = map_key(plane_sha256=image.plane_sha256, model_sha256=row.screening.model_sha256, label=row.label)
+    known = _known(row)
+    if known is not None:
+        return known
+    [plane] = load_planes([image])
+    if plane is None:
+        return Drawn(code=PLANE_MISSING)
+    preview = blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg"
+    if not preview.is_file():
+        return Drawn(code=PREVIEW_MISSING)
+    try:
+        with DEVICE:
+            explainer = EXPLAINERS.get(row.model_version_id)
+            reach("explain.begun")
+            heat = draw(explainer, plane, label=row.label, preview=preview.read_bytes())
+    except ModelUnavailable:
+        return Drawn(code=MODEL_UNAVAILABLE)
+    return _kept(row, heat)
+
+
+def _known(row: Explanation) -> Drawn | None:
+    """The same map of the same plane, drawn earlier: its files are named by what they were drawn from."""
+    same = Explanation.objects.filter(site_id=row.site_id, key=row.key, state=ExplanationState.DRAWN)
+    earlier = same.exclude(pk=row.pk).first()
+    if earlier is None or not all(file.is_file() for file in files_of(row)):
+        return None
+    return Drawn(key=row.key, method=earlier.method, field=earlier.field, outside=earlier.outside)
+
+
+def _kept(row: Explanation, heat: HeatMap) -> Drawn:
+    for path, data in zip(files_of(row), (heat.raw_png, heat.overlay_jpeg), strict=True):
+        replace_file(path, data)
+    return Drawn(key=row.key, method=heat.method, field=heat.field, outside=heat.outside)
+
+
+CREW: Final = Crew("explain", explain_somewhere, poll=settings.CONFIG.poll_seconds)
