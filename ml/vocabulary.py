@@ -12,6 +12,7 @@ DISCLAIMER_VERSION: Final = "1"
 # Changes whenever a plane of the same file would hold other bytes; stored with every screening.
 PIPELINE: Final = "plane-1"
 PLANE_SIDE: Final = 512  # pixels; a plane is PLANE_SIDE x PLANE_SIDE uint8, row by row
+PLANE_BORDER: Final = 0.06  # part of each side of a picture that its plane leaves out
 
 
 class Modality(StrEnum):

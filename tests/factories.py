@@ -8,7 +8,14 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from ml.vocabulary import DISCLAIMER_VERSION, PIPELINE
-from screening.results.models import ModelVersion, OperatingPoint, Screening, ScreeningState
+from screening.results.models import (
+    Explanation,
+    ExplanationState,
+    ModelVersion,
+    OperatingPoint,
+    Screening,
+    ScreeningState,
+)
 from screening.studies.models import Image, Study, StudyState
 from screening.uploads.models import Item, ItemState, Upload, UploadState
 from screening.users.models import DisclaimerAcceptance, Membership, Role, Site, User
@@ -172,4 +179,30 @@ class ScreeningFactory(DjangoModelFactory):
             thresholds={"covid": 0.5},
             flagged=True,
             done_at=factory.LazyFunction(timezone.now),
+        )
+
+
+class ExplanationFactory(DjangoModelFactory):
+    class Meta:
+        model = Explanation
+
+    screening = factory.SubFactory(ScreeningFactory, scored_flagged=True)
+    site = factory.SelfAttribute("screening.site")
+    model_version = factory.SelfAttribute("screening.model_version")
+    label = "covid"
+    rank = factory.Sequence(float)
+
+    class Params:
+        drawn = factory.Trait(
+            state=ExplanationState.DRAWN,
+            key="c" * 64,
+            method="grad-cam-1",
+            field="field-1",
+            outside=0.25,
+            done_at=factory.LazyFunction(timezone.now),
+        )
+        abandoned = factory.Trait(
+            state=ExplanationState.LEASED,
+            lease_token=factory.LazyFunction(uuid4),
+            lease_until=factory.LazyFunction(lambda: timezone.now() - timedelta(seconds=5)),
         )

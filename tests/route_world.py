@@ -7,9 +7,10 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from screening.audit.actor import Actor
+from screening.flows.explained import files_of
 from screening.people.links import invite, make_sign_in_link
 from screening.people.tokens import make_token
-from screening.results.models import ModelVersion
+from screening.results.models import Explanation, ModelVersion
 from screening.review.findings import findings_of
 from screening.studies.models import Image
 from screening.uploads.models import ItemState, Upload
@@ -18,6 +19,7 @@ from screening.uploads.storage import blob_folder
 from screening.users.models import Role, Scope, Site, User
 from screening.users.roles import SCOPES_OF
 from tests.factories import (
+    ExplanationFactory,
     ImageFactory,
     ItemFactory,
     MembershipFactory,
@@ -70,6 +72,7 @@ def make_world() -> World:
         "site_id": site.pk,
         "study_id": image.study_id,
         "image_id": image.pk,
+        "explanation_id": ExplanationFactory(screening=image.screenings.get(), drawn=True).pk,
         "slug": model.slug,
         "version": model.version,
         "upload_id": opened.pk,
@@ -102,6 +105,8 @@ def lay_preview(image: Image) -> None:
     folder = blob_folder(image.site_id, image.sha256)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "0.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture, but a file")
+    for file in files_of(Explanation.objects.select_related("screening__image").get(screening__image=image)):
+        file.write_bytes(b"no map, but a file")
 
 
 def sha(content: bytes) -> str:
@@ -129,6 +134,7 @@ def request_of(world: World, name: str, method: str) -> dict[str, Any]:
         "desk:rescreen": {"models": [world.other_model.name]},
         "desk:references": {"table": SimpleUploadedFile("t.csv", b"path,external_id\na.png,x-1\n")},
         "desk:purge": {"sure": "on"},
+        "review:heat": {"screening": str(world.image.screenings.get().pk), "label": "covid"},
         "review:answer": {f"answer-{one.slug}": "present" for one in findings_of(world.image.study)},
     }
     bodies = {
@@ -137,6 +143,7 @@ def request_of(world: World, name: str, method: str) -> dict[str, Any]:
         "api:seal": {"count": None},
         "api:screenings": {"models": [world.other_model.name]},
         "api:references": {"rows": [{"path": "a.png", "external_id": "x-1", "label": ""}]},
+        "api:heat_maps": {"model": world.model.name, "label": "covid"},
         "api:lookup": {"uids": ["1.2.3"]},
         "api:reviews": {"answers": {one.slug: {"answer": "present"} for one in findings_of(world.image.study)}},
     }

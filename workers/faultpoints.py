@@ -23,6 +23,9 @@ PLACES: Final = (
     "inference.begun",
     "inference.scored",
     "inference.committed",
+    "explain.claimed",
+    "explain.begun",
+    "explain.committed",
 )
 _lock = threading.Lock()
 _passed: dict[str, int] = {}

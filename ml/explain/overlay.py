@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml.images.plane import BORDER
+from ml.vocabulary import PLANE_BORDER
 
 STRONGEST: Final = 0.55  # opacity where the heat is 1
 # Black over red and orange to a light yellow: brighter is always hotter, also without telling colours apart.
 HUES: Final = np.array([(0, 0, 0), (150, 20, 60), (240, 110, 20), (255, 235, 120)], np.float32)
 
 
-def overlay(gray: NDArray[np.uint8], heat: NDArray[np.float32], *, border: float = BORDER) -> NDArray[np.uint8]:
+def overlay(gray: NDArray[np.uint8], heat: NDArray[np.float32], *, border: float = PLANE_BORDER) -> NDArray[np.uint8]:
     """Lay heat over a gray picture.
 
     Args:

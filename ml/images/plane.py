@@ -7,7 +7,6 @@ collimator edges and frames of other programs sit.
 """
 
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,7 @@ from PIL import Image
 
 from ml.images.gray import to_bytes
 from ml.images.plain import read_plain
-from ml.vocabulary import PLANE_SIDE
-
-BORDER: Final = 0.06  # part of each side that is cut off
+from ml.vocabulary import PLANE_BORDER, PLANE_SIDE
 
 
 def make_plane(gray: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -44,7 +41,7 @@ def make_plane(gray: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.uint
     if gray.dtype not in (np.uint8, np.float32):
         raise ValueError(f"a plane is made of uint8 or float32, got {gray.dtype}")
     rows, columns = gray.shape
-    top, left = round(rows * BORDER), round(columns * BORDER)
+    top, left = round(rows * PLANE_BORDER), round(columns * PLANE_BORDER)
     inner = np.ascontiguousarray(gray[top : rows - top, left : columns - left])
     square = Image.fromarray(inner).resize((PLANE_SIDE, PLANE_SIDE), Image.Resampling.BILINEAR)
     if gray.dtype == np.uint8:

@@ -74,6 +74,7 @@ def _image(image: Image, rows: Sequence[Screening]) -> dict[str, Any]:
         "position": image.position,
         "quality": image.notes,
         "preview": reverse("api:preview", args=[image.pk]),
+        "heat_maps": reverse("api:heat_maps", args=[image.pk]),
         "results": [result_of(row) for row in rows],
     }
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from screening.api.views import docs, models, receipts, sending, studies, study_parts, uploads
+from screening.api.views import docs, heat, models, receipts, sending, studies, study_parts, uploads
 
 ONE_UPLOAD = "uploads/<uuid:upload_id>/"
 ONE_STUDY = "studies/<uuid:study_id>/"
@@ -27,6 +27,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{ONE_STUDY}audit/", study_parts.Audit.as_view(), name="audit"),
     path(f"{ONE_STUDY}reviews/", study_parts.Reviews.as_view(), name="reviews"),
     path("images/<uuid:image_id>/preview/", study_parts.Preview.as_view(), name="preview"),
+    path("images/<uuid:image_id>/heat-maps/", heat.HeatMaps.as_view(), name="heat_maps"),
+    path("heat-maps/<uuid:explanation_id>/raw.png", heat.Raw.as_view(), name="heat_raw"),
+    path("heat-maps/<uuid:explanation_id>/overlay.jpg", heat.Overlay.as_view(), name="heat_overlay"),
     path("models/", models.Models.as_view(), name="models"),
     path("schema/", docs.Schema.as_view(), name="schema"),
     path("docs/", docs.Docs.as_view(), name="docs"),

@@ -148,6 +148,7 @@ def slices_for_viewer(sheet: Sheet) -> list[dict[str, Any]]:
             "id": str(picture.image.pk),
             "number": picture.number,
             "url": reverse("review:preview", args=[picture.image.pk]),
+            "heat": reverse("review:heat", args=[picture.image.pk]),
             "rows": picture.image.rows,
             "columns": picture.image.columns,
             "scores": {

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from screening.review import views
+from screening.review import heat_views, views
 from screening.review.trays import Tray
 
 app_name = "review"
@@ -13,6 +13,9 @@ urlpatterns = [
     path("studies/<uuid:study_id>/", views.study, name="study"),
     path("studies/<uuid:study_id>/answer/", views.answer, name="answer"),
     path("images/<uuid:image_id>/preview/", views.preview, name="preview"),
+    path("images/<uuid:image_id>/heat/", heat_views.heat, name="heat"),
+    path("heat/<uuid:explanation_id>/raw.png", heat_views.raw, name="heat_raw"),
+    path("heat/<uuid:explanation_id>/overlay.jpg", heat_views.overlay, name="heat_overlay"),
     path("models/", views.models, name="models"),
     path("models/<slug:slug>/<str:version>/", views.model, name="model"),
 ]

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
+from ml.vocabulary import PLANE_BORDER
 from screening.audit.actor import Actor
 from screening.errors import ScreeningError
 from screening.results.models import ModelVersion
@@ -17,6 +18,7 @@ from screening.results.selectors import study_word
 from screening.review import cards, trays
 from screening.review.findings import findings_of
 from screening.review.forms import REASONS, FilterForm, read_answers
+from screening.review.heat_views import heat_context
 from screening.review.models import Answer
 from screening.review.rows import rows_of, upload_choices
 from screening.review.selectors import image_for, may_answer, reads_somewhere, study_for
@@ -75,7 +77,9 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "sheet": sheet,
         "study": found,
         "slices": slices_for_viewer(sheet),
+        "border": PLANE_BORDER,
         "history": history_of(found),
+        **(heat_context(sheet.pictures[sheet.start].image) if sheet.pictures else {}),
         **_answering(request, found),
     }
     return render(request, "review/study.html", context)

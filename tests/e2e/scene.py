@@ -3,19 +3,24 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 from django.db import transaction
 from django.utils import timezone
+from PIL import Image as Picture
 
+from ml.explain.overlay import overlay
 from ml.images.preview import make_preview
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
-from screening.results.models import ModelVersion, ScreeningState, SeriesResult
+from screening.flows.explained import files_of
+from screening.results.models import Explanation, ModelVersion, ScreeningState, SeriesResult
 from screening.studies.models import Image, Study
 from screening.uploads.models import ItemState, Upload
 from screening.uploads.storage import blob_folder
 from screening.users.models import Role, Site, User
 from tests.factories import (
+    ExplanationFactory,
     ImageFactory,
     ItemFactory,
     ModelVersionFactory,
@@ -99,7 +104,7 @@ def _flagged(upload: Upload, version: ModelVersion, place: int) -> Study:
     _item(upload, image, place)
     covid = SCORES[place]
     rest = round(1 - covid, 2)
-    ScreeningFactory(
+    row = ScreeningFactory(
         image=image,
         model_version=version,
         scored=True,
@@ -111,7 +116,18 @@ def _flagged(upload: Upload, version: ModelVersion, place: int) -> Study:
         precision="fp32",
         done_at=done,
     )
+    _map(ExplanationFactory(screening=row, drawn=True, outside=0.18 + place / 20), study.images.get())
     return study
+
+
+def _map(explanation: Explanation, image: Image) -> None:
+    """A warm spot in the lower left of the picture, and the same laid over the preview."""
+    y, x = np.mgrid[0:512, 0:512] / 512
+    heat = np.exp(-(((x - 0.68) / 0.11) ** 2 + ((y - 0.62) / 0.14) ** 2)).astype(np.float32)
+    raw, over = files_of(explanation)
+    Picture.fromarray((heat * 255).astype(np.uint8)).save(raw)
+    with Picture.open(blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg") as gray:
+        Picture.fromarray(overlay(np.asarray(gray), heat)).save(over)
 
 
 def _series(upload: Upload, version: ModelVersion) -> Study:

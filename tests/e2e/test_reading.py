@@ -4,10 +4,12 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from screening.results.models import Explanation
 from screening.review.models import Review
 from screening.studies.models import StudyState
 from tests.e2e.conftest import faults_seen, violations
 from tests.e2e.scene import a_site_at_work
+from tests.workers.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,6 +120,45 @@ def test_inverting_turns_every_gray_value_around_and_reset_brings_it_back(scene,
 
     assert [abs(a + b - 255) <= 1 for a, b in zip(before[:3], inverted[:3], strict=True)] == [True] * 3
     assert page.evaluate(PIXEL) == inverted
+
+
+COLOURED = """() => { const c = document.querySelector('[data-viewer] canvas');
+  const pixels = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+  let found = 0; for (let at = 0; at < pixels.length; at += 4) if (pixels[at] > pixels[at + 2] + 30) found += 1;
+  return found; }"""
+
+
+def test_the_heat_lies_over_the_picture_at_a_key_and_leaves_with_it(scene, enter):
+    page = enter(scene.reader, reverse("review:study", args=[scene.flagged[0].pk]))
+    page.wait_for_selector("[data-viewer][data-ready]")
+    expect(page.locator("#heat")).to_contain_text("18% of the heat lies outside the central field")
+    painted(page)
+    assert page.evaluate(COLOURED) == 0
+
+    page.keyboard.press("h")
+    expect(page.locator("#heat").get_by_role("button", name="Heat")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-heat-name]")).to_have_text("COVID-19, other pneumonia or normal: covid")
+    until(lambda: page.evaluate(COLOURED) > 1000, 45, "no heat was painted", every=0.1)
+    assert faults_seen(page, "study-heat") == []
+
+    page.keyboard.press("h")
+    until(lambda: page.evaluate(COLOURED) == 0, 45, "the heat stayed", every=0.1)
+
+
+def test_a_map_is_asked_for_on_the_page_and_the_page_waits_for_it(scene, enter):
+    page = enter(scene.reader, reverse("review:study", args=[scene.series.pk]))
+    page.wait_for_selector("[data-viewer][data-ready]")
+    heat = page.locator("#heat")
+
+    heat.get_by_role("button", name="Draw it").click()
+    expect(heat).to_contain_text("The heat map is being drawn.")
+    asked = Explanation.objects.get(screening__study=scene.series)
+    Explanation.objects.filter(pk=asked.pk).update(state="failed", code="model_unavailable")
+    expect(heat).to_contain_text("The heat map could not be drawn: the model could not be loaded.")
+
+    page.keyboard.press("ArrowUp")
+    expect(heat).to_contain_text("No heat map was drawn")
+    assert asked.screening.image_id != heat.get_attribute("data-image")
 
 
 def test_dragging_changes_the_window_and_in_the_other_tool_moves_the_picture(scene, enter):

@@ -17,10 +17,11 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from ml.explain.drawing import HeatMap
 from ml.inference import NoopScorer, Outcome
 from screening import leasing
 from screening.results import transitions
-from workers import engine, inference, keeper
+from workers import engine, explain, inference, keeper
 
 
 class ArmedScorer(NoopScorer):
@@ -37,6 +38,8 @@ class ArmedScorer(NoopScorer):
 def arm() -> None:
     if os.environ.get("FAULT_NOOP"):
         engine.load_scorer = _armed  # type: ignore[assignment]
+        engine.EXPLAINERS._load = lambda _: None  # type: ignore[assignment, return-value]
+        explain.draw = lambda *_, **__: HeatMap(b"raw", b"overlay", 0.5, "none", "none")
     if os.environ.get("FAULT_UNKEPT") == "true":
         keeper._renew = lambda *_: None
     if os.environ.get("FAULT_UNFENCED") == "true":

@@ -80,6 +80,7 @@ class StudyImageOut(Shape):
     position = serializers.FloatField(allow_null=True, help_text="Millimetres along the slice normal.")
     quality = serializers.ListField(child=serializers.CharField())
     preview = serializers.CharField(help_text="Address of the picture as people see it.")
+    heat_maps = serializers.CharField(help_text="Address of the maps that show where models looked.")
     results = ResultOut(many=True)
 
 

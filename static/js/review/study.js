@@ -2,6 +2,7 @@
 
 import { help, onKeys } from "../keys.js";
 import { watchGestures } from "./gestures.js";
+import { Heat } from "./heat.js";
 import { Viewer } from "./viewer.js";
 
 const slices = JSON.parse(document.getElementById("slices").textContent);
@@ -15,7 +16,9 @@ else onKeys(answering());
 function startViewer() {
   const viewer = new Viewer(root, slices);
   const { choose, drag } = watchGestures(viewer);
+  const heat = new Heat(viewer, slices);
   const acts = {
+    heat: () => heat.toggle(),
     "zoom-in": () => viewer.zoom(1.25),
     "zoom-out": () => viewer.zoom(0.8),
     fit: () => viewer.fit(),
@@ -24,7 +27,7 @@ function startViewer() {
   };
   for (const button of root.querySelectorAll("[data-act]")) button.addEventListener("click", acts[button.dataset.act]);
   root.addEventListener("painted", () => describe(viewer));
-  root.addEventListener("slice", ({ detail }) => markSlice(detail));
+  root.addEventListener("slice", ({ detail }) => { markSlice(detail); heat.follow(detail); });
   root.querySelector("[data-slice]")?.addEventListener("input", (event) => viewer.show(Number(event.target.value) - 1));
   root.querySelector("[data-strip]")?.addEventListener("click", (event) => {
     const cell = event.target.closest("[data-go]");
@@ -39,7 +42,7 @@ function startViewer() {
   const scroll = (by) => (viewer.count > 1 ? viewer.show(viewer.place + by) : false);
   onKeys({
     ...answering(),
-    f: acts.fit, "+": acts["zoom-in"], "=": acts["zoom-in"], "-": acts["zoom-out"], i: acts.invert, r: acts.reset,
+    f: acts.fit, "+": acts["zoom-in"], "=": acts["zoom-in"], "-": acts["zoom-out"], i: acts.invert, r: acts.reset, h: acts.heat,
     w: () => choose("window"),
     p: () => choose("pan"),
     ArrowLeft: arrow(-STEP, 0, () => false),

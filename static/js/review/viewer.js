@@ -16,6 +16,8 @@ export class Viewer {
     this.place = Number(root.dataset.start);
     this.window = { ...REST };
     this.gray = null;
+    this.heat = null;
+    this.border = Number(root.dataset.border); // part of each side that models do not see
     this.fitted = true;
     this.scale = 1;
     this.x = 0;
@@ -76,6 +78,12 @@ export class Viewer {
     this.draw();
   }
 
+  /** Lay a heat map over the picture, or take it away. */
+  setHeat(layer) {
+    this.heat = layer;
+    this.draw();
+  }
+
   invert() {
     this.window = { ...this.window, inverted: !this.window.inverted };
     this.draw();
@@ -104,7 +112,15 @@ export class Viewer {
     context.imageSmoothingQuality = "high";
     context.imageSmoothingEnabled = this.scale < 4; // far in, single pixels are to be seen
     context.drawImage(gray.through(this.window), 0, 0);
+    if (this.heat) this.#paintHeat();
     this.root.dispatchEvent(new CustomEvent("painted"));
+  }
+
+  #paintHeat() {
+    const { context, gray, border } = this;
+    const [left, top] = [Math.round(gray.width * border), Math.round(gray.height * border)];
+    context.imageSmoothingEnabled = true;
+    context.drawImage(this.heat, left, top, gray.width - 2 * left, gray.height - 2 * top);
   }
 
   #resize() {

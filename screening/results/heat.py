@@ -1,0 +1,79 @@
+"""Heat maps in words: what there is for each picture and model, and what can be asked for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
+from screening.results.opinions import of_picture
+
+NOT_ASKED: Final = "not asked for"
+PENDING: Final = (ExplanationState.WAITING, ExplanationState.LEASED)
+CAVEAT: Final = "Where the score comes from, not whether it is right. Each map is scaled to its own hottest place."
+_CAUSES: Final = {
+    "plane_missing": "the stored plane is gone",
+    "preview_missing": "the stored preview is gone",
+    "model_unavailable": "the model could not be loaded",
+    "quarantined": "it ended a worker twice",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeatLine:
+    """One label of one model on one picture, and its map if there is one."""
+
+    screening: Screening
+    label: str
+    score: float
+    explanation: Explanation | None
+
+    @property
+    def state(self) -> str:
+        """Waiting, drawn or failed; not asked for where there is no row."""
+        if self.explanation is None:
+            return NOT_ASKED
+        return "waiting" if self.explanation.state in PENDING else self.explanation.state
+
+    @property
+    def sentence(self) -> str:
+        """What the map says, or why there is none."""
+        told = self.explanation
+        if told is None:
+            return "No heat map was drawn: the score raised no flag."
+        if told.state in PENDING:
+            return "The heat map is being drawn."
+        if told.state == ExplanationState.FAILED:
+            return f"The heat map could not be drawn: {_CAUSES.get(told.code, 'the model gave none')}."
+        if told.outside is None:
+            return f"Nothing in this picture raises the {self.label} score."
+        return f"{told.outside:.0%} of the heat lies outside the central field, which is 58% of the picture."
+
+
+def heat_of(images: Iterable[UUID]) -> dict[UUID, list[HeatLine]]:
+    """Of each picture: a line for every map, and one for a model's leading label that has none."""
+    keys = list(images)
+    scored = Screening.objects.filter(image__in=keys, state=ScreeningState.SCORED).select_related(
+        "model_version", "image"
+    )
+    maps: defaultdict[UUID, list[Explanation]] = defaultdict(list)
+    rows = list(scored.order_by("model_version__slug", "created_at"))
+    for explanation in Explanation.objects.filter(screening__in=rows).order_by("label"):
+        maps[explanation.screening_id].append(explanation)
+    found: dict[UUID, list[HeatLine]] = {key: [] for key in keys}
+    for row in _latest(rows):
+        found[row.image_id] += _lines(row, maps[row.pk])
+    return found
+
+
+def _latest(rows: Sequence[Screening]) -> list[Screening]:
+    return list({(row.image_id, row.model_version_id): row for row in rows}.values())
+
+
+def _lines(row: Screening, maps: Sequence[Explanation]) -> list[HeatLine]:
+    lead = of_picture(row).lead
+    lines = [HeatLine(row, told.label, row.scores[told.label], told) for told in maps if told.label in row.scores]
+    if lead is not None and lead.label not in {line.label for line in lines}:
+        lines.append(HeatLine(row, lead.label, lead.value, None))
+    return lines

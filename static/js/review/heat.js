@@ -1,0 +1,83 @@
+/** The heat over the picture: which model's map is shown, and that it follows the slice. */
+
+const STRONGEST = 0.55; // opacity where the heat is 1
+// Black over red and orange to a light yellow: brighter is always hotter.
+const HUES = [[0, 0, 0], [150, 20, 60], [240, 110, 20], [255, 235, 120]];
+
+export class Heat {
+  #on = false;
+  #wanted = ""; // model and label of the map that was chosen last
+  #asked = 0;
+
+  constructor(viewer, slices) {
+    this.viewer = viewer;
+    this.slices = slices;
+    this.tool = viewer.root.querySelector('[data-act="heat"]');
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("#heat [data-heat]");
+      if (button) this.#choose(button);
+    });
+    document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "heat") this.#refresh(); });
+    this.#refresh();
+  }
+
+  /** Show the map that was chosen last, or the first one there is; or hide it. */
+  toggle() {
+    this.#on = !this.#on;
+    this.#refresh();
+  }
+
+  /** Ask for the maps of another picture, once scrolling rests. */
+  follow(place) {
+    this.viewer.setHeat(null);
+    clearTimeout(this.due);
+    this.due = setTimeout(() => globalThis.htmx.ajax("GET", this.slices[place].heat, { target: "#heat", swap: "outerHTML" }), 150);
+  }
+
+  #choose(button) {
+    this.#on = button.getAttribute("aria-pressed") !== "true";
+    this.#wanted = button.dataset.name;
+    this.#refresh();
+  }
+
+  async #refresh() {
+    const shown = document.getElementById("heat");
+    const buttons = Array.from(shown.querySelectorAll("[data-heat]"));
+    const chosen = this.#on ? (buttons.find(({ dataset }) => dataset.name === this.#wanted) ?? buttons[0]) : null;
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
+    this.tool.setAttribute("aria-pressed", String(this.#on));
+    this.viewer.root.querySelector("[data-heat-name]").textContent = chosen ? chosen.dataset.name : "";
+    const asked = (this.#asked += 1);
+    const layer = chosen ? await load(chosen.dataset.heat).catch(() => null) : null;
+    if (asked === this.#asked) this.viewer.setHeat(layer);
+  }
+}
+
+/** A map as a layer of colours, transparent where there is no heat. */
+async function load(url) {
+  const answer = await fetch(url, { credentials: "same-origin" });
+  if (!answer.ok) throw new Error(`heat: ${answer.status}`);
+  const bitmap = await createImageBitmap(await answer.blob());
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  const table = colours();
+  const out = new Uint32Array(pixels.data.buffer);
+  for (let at = 0; at < out.length; at += 1) out[at] = table[out[at] & 255];
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+/** For each of 256 values of heat its colour, as the bytes of a canvas lie in memory (little endian). */
+function colours() {
+  const table = new Uint32Array(256);
+  for (let value = 0; value < 256; value += 1) {
+    const heat = value / 255;
+    const at = Math.min(HUES.length - 2, Math.floor(heat * (HUES.length - 1)));
+    const part = heat * (HUES.length - 1) - at;
+    const [red, green, blue] = HUES[at].map((low, channel) => Math.round(low + (HUES[at + 1][channel] - low) * part));
+    table[value] = (Math.round(heat * STRONGEST * 255) << 24) | (blue << 16) | (green << 8) | red;
+  }
+  return table;
+}
