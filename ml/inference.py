@@ -83,6 +83,15 @@ class Scorer:
                 outcomes[place] = self._outcome(raw, row)
         return outcomes
 
+    def scores_of(self, planes: NDArray[np.uint8], label: str) -> list[float]:
+        """One label's scores of planes, however far they lie from the training pictures.
+
+        Args:
+            planes: uint8 `(n, 512, 512)`, a batch at most.
+            label: One of the model's.
+        """
+        return [float(score) for score in self._runtime.run(planes).scores[:, self.labels.index(label)]]
+
     def _outcome(self, raw: Raw, row: int) -> Outcome:
         scores, distance = raw.scores[row], float(raw.distances[row])
         if not (np.isfinite(scores).all() and np.isfinite(distance)):
@@ -129,6 +138,10 @@ class NoopScorer:
             else Outcome("failed", code=PLANE_MISSING)
             for plane in planes
         ]
+
+    def scores_of(self, planes: NDArray[np.uint8], label: str) -> list[float]:  # noqa: ARG002 - the shape of Scorer
+        """Answer 0.5 for every plane."""
+        return [0.5] * len(planes)
 
 
 NOOP_CARD: Final = Card(

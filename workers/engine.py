@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
+import numpy as np
 import structlog
 from django.conf import settings
+from numpy.typing import NDArray
 
 from ml.explain.gradcam import Explainer
 from ml.inference import Identity, Outcome, load_scorer
@@ -32,6 +34,8 @@ class Scores(Protocol):
     batch_size: int
 
     def score(self, planes: list[bytes | None]) -> list[Outcome]: ...
+
+    def scores_of(self, planes: NDArray[np.uint8], label: str) -> list[float]: ...
 
 
 class ModelUnavailable(Exception):

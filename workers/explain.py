@@ -6,6 +6,7 @@ import structlog
 from django.conf import settings
 
 from ml.explain.drawing import HeatMap, draw, map_key
+from ml.explain.parts import scores_without_parts
 from screening.errors import LeaseLost
 from screening.flows.explained import Drawn, files_of, record_explanations
 from screening.leasing import Lease, begin
@@ -15,7 +16,7 @@ from screening.results.leases import lanes_with_work
 from screening.results.models import Explanation, ExplanationState
 from screening.uploads.storage import blob_folder
 from workers.crew import PROGRESS, Crew, Stop
-from workers.engine import DEVICE, EXPLAINERS, ModelUnavailable
+from workers.engine import DEVICE, ENGINE, EXPLAINERS, ModelUnavailable
 from workers.faultpoints import reach
 from workers.inference import MODEL_UNAVAILABLE
 from workers.keeper import keeping
@@ -93,9 +94,10 @@ def _drawn(row: Explanation) -> Drawn:
             explainer = EXPLAINERS.get(row.model_version_id)
             reach("explain.begun")
             heat = draw(explainer, plane, label=row.label, preview=preview.read_bytes())
+            altered = scores_without_parts(ENGINE.get(row.model_version_id), plane, label=row.label)
     except ModelUnavailable:
         return Drawn(code=MODEL_UNAVAILABLE)
-    return _kept(row, heat)
+    return _kept(row, heat, altered)
 
 
 def _known(row: Explanation) -> Drawn | None:
@@ -104,13 +106,15 @@ def _known(row: Explanation) -> Drawn | None:
     earlier = same.exclude(pk=row.pk).first()
     if earlier is None or not all(file.is_file() for file in files_of(row)):
         return None
-    return Drawn(key=row.key, method=earlier.method, field=earlier.field, outside=earlier.outside)
+    return Drawn(
+        key=row.key, method=earlier.method, field=earlier.field, outside=earlier.outside, altered=earlier.altered
+    )
 
 
-def _kept(row: Explanation, heat: HeatMap) -> Drawn:
+def _kept(row: Explanation, heat: HeatMap, altered: dict[str, float]) -> Drawn:
     for path, data in zip(files_of(row), (heat.raw_png, heat.overlay_jpeg), strict=True):
         replace_file(path, data)
-    return Drawn(key=row.key, method=heat.method, field=heat.field, outside=heat.outside)
+    return Drawn(key=row.key, method=heat.method, field=heat.field, outside=heat.outside, altered=altered)
 
 
 CREW: Final = Crew("explain", explain_somewhere, poll=settings.CONFIG.poll_seconds)

@@ -1,5 +1,6 @@
 """Heat maps from the wish to the file: owed for every flag, asked for by people, kept beside the preview."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Drawn:
     method: str = ""
     field: str = ""
     outside: float | None = None
+    altered: Mapping[str, float] = dataclasses.field(default_factory=dict)  # see `Explanation.altered`
     code: str = ""  # empty: it was drawn
 
 
@@ -88,7 +90,7 @@ def _again(wanted: Explanation, rank: float, user_id: int) -> None:
     if wanted.state == ExplanationState.WAITING:
         wanted.save(update_fields=["rank", "asked_by"])
         return
-    wanted.code, wanted.key, wanted.outside = "", "", None
+    wanted.code, wanted.key, wanted.outside, wanted.altered = "", "", None, {}
     wanted.deaths, wanted.attempts, wanted.alone = 0, 0, False
     move_explanations([(wanted, ExplanationState.WAITING)])
 
@@ -116,10 +118,8 @@ def record_explanations(*, lease: Lease, drawn: Mapping[UUID, Drawn]) -> int:
         raise LeaseLost("The lease on these heat maps ran out.")
     for row in rows:
         told = drawn[row.pk]
-        row.key, row.method, row.field, row.outside, row.code = (
-            *(told.key, told.method, told.field),
-            *(told.outside, told.code),
-        )
+        row.key, row.method, row.field, row.code = told.key, told.method, told.field, told.code
+        row.outside, row.altered = told.outside, dict(told.altered)
     move_explanations([(row, _state(drawn[row.pk])) for row in rows])
     mark_changed((row.site_id, row.screening.study_id) for row in rows)
     return len(rows)

@@ -19,7 +19,7 @@ MOVES: Mapping[ExplanationState, frozenset[ExplanationState]] = {
     ExplanationState.FAILED: _FREE,
 }
 COLUMNS = (
-    *("state", "code", "key", "method", "field", "outside", "asked_by", "done_at", "rank"),
+    *("state", "code", "key", "method", "field", "outside", "altered", "asked_by", "done_at", "rank"),
     *("lease_token", "lease_until", "computing", "alone", "deaths", "attempts"),
 )
 

@@ -7,11 +7,12 @@ from typing import Final
 from uuid import UUID
 
 from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
-from screening.results.opinions import of_picture
+from screening.results.opinions import Score, of_picture
 
 NOT_ASKED: Final = "not asked for"
 PENDING: Final = (ExplanationState.WAITING, ExplanationState.LEASED)
 CAVEAT: Final = "Where the score comes from, not whether it is right. Each map is scaled to its own hottest place."
+PARTS: Final = {"original": "whole", "no_lungs": "lungs blanked", "border_only": "border only"}
 _CAUSES: Final = {
     "plane_missing": "the stored plane is gone",
     "preview_missing": "the stored preview is gone",
@@ -35,6 +36,13 @@ class HeatLine:
         if self.explanation is None:
             return NOT_ASKED
         return "waiting" if self.explanation.state in PENDING else self.explanation.state
+
+    @property
+    def parts(self) -> tuple[tuple[str, Score], ...]:
+        """The score with parts of the picture taken away, by what is left."""
+        altered = self.explanation.altered if self.explanation is not None else {}
+        point = self.screening.thresholds.get(self.label)
+        return tuple((words, Score(words, altered[name], point)) for name, words in PARTS.items() if name in altered)
 
     @property
     def sentence(self) -> str:

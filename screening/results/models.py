@@ -161,6 +161,7 @@ class Explanation(Leased):
     method = models.CharField(max_length=24, blank=True)
     field = models.CharField(max_length=24, blank=True, help_text="Version of the central field.")
     outside = models.FloatField(null=True, help_text="Part of the heat outside the central field; null: no heat.")
+    altered = models.JSONField(default=dict, help_text="The label's score with parts of the picture taken away.")
     created_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True)
 

@@ -1,11 +1,12 @@
 """A model's card as people read it: figures with intervals per source, beside trivial baselines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
 
+from screening.results.heat import PARTS
 from screening.results.models import ModelVersion
 from screening.results.services import thresholds_of
 from screening.users.models import User
@@ -57,6 +58,15 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Altered:
+    """What a model can still tell when a part of every picture is taken away."""
+
+    name: str
+    title: str
+    auc: Figure
+
+
+@dataclass(frozen=True, slots=True)
 class Threshold:
     """An operating point as shipped, and what applies at the reader's sites."""
 
@@ -78,6 +88,7 @@ class CardPage:
     metrics: Section
     baselines: Section
     shortcut: Section
+    demo: tuple[Altered, ...]
     training: Section
     evaluations: Section
     limits: tuple[str, ...]
@@ -98,6 +109,7 @@ def card_of(version: ModelVersion, user: User | AnonymousUser) -> CardPage:
         metrics=section("Figures", card.get("metrics") or {}),
         baselines=section("Trivial baselines", card.get("trivial_baselines") or {}),
         shortcut=section("Shortcut test", card.get("shortcut") or {}),
+        demo=tuple(_demo(version)),
         training=section("Training data", card.get("training_data") or {}),
         evaluations=section("How often it was evaluated", card.get("evaluations") or {}),
         limits=tuple(card.get("limits") or ()),
@@ -129,6 +141,16 @@ def _thresholds(version: ModelVersion, user: User | AnonymousUser) -> list[Thres
         )
         for label, point in shipped.items()
     ]
+
+
+def _demo(version: ModelVersion) -> Iterator[Altered]:
+    """The same case whole, without the lungs, and its border alone: what a new head makes of each."""
+    labels = (version.card.get("shortcut") or {}).get("labels") or {}
+    tested: Mapping[str, Any] = next((labels[label] for label in version.flag_labels if label in labels), {})
+    for name, title in PARTS.items():
+        told = (tested.get("auc") or {}).get(name, {}).get("retrained") or {}
+        if isinstance(told.get("value"), int | float):
+            yield Altered(name, title, _figure("AUC", told))
 
 
 def section(title: str, document: Mapping[str, Any]) -> Section:

@@ -33,6 +33,7 @@ from tests.factories import (
 from tests.phantoms import axial_slice, radiograph
 
 SCORES = (0.91, 0.62, 0.44, 0.87, 0.51, 0.73)
+PARTS = {"no_lungs": 0.87, "border_only": 0.34}
 CARD = {
     "limits": ["For frontal chest radiographs of adults.", "Scores are not probabilities."],
     "operating_points": {"covid": {"value": 0.41, "rule": "sensitivity 0.95 by patient", "low": 0.3, "high": 0.52}},
@@ -44,7 +45,20 @@ CARD = {
         }
     },
     "trivial_baselines": {"geometry only": {"covid": {"value": 0.98, "low": 0.95, "high": 1.0}}},
-    "shortcut": {"verdict": "not tested yet"},
+    "shortcut": {
+        "verdict": "shortcut likely",
+        "text": "with the lungs blanked out the AUC for covid is 0.98, against 0.99 with them.",
+        "labels": {
+            "covid": {
+                "verdict": "shortcut likely",
+                "auc": {
+                    "original": {"retrained": {"value": 0.99, "low": 0.98, "high": 1.0}},
+                    "no_lungs": {"retrained": {"value": 0.98, "low": 0.97, "high": 0.99}},
+                    "border_only": {"retrained": {"value": 0.97, "low": 0.95, "high": 0.98}},
+                },
+            }
+        },
+    },
     "licence": "research and education only",
 }
 
@@ -116,7 +130,10 @@ def _flagged(upload: Upload, version: ModelVersion, place: int) -> Study:
         precision="fp32",
         done_at=done,
     )
-    _map(ExplanationFactory(screening=row, drawn=True, outside=0.18 + place / 20), study.images.get())
+    _map(
+        ExplanationFactory(screening=row, drawn=True, outside=0.18 + place / 20, altered=PARTS | {"original": covid}),
+        study.images.get(),
+    )
     return study
 
 

@@ -1,9 +1,14 @@
 """The study page: who sees it, what it says, and what an answer changes."""
 
+import re
+
+import numpy as np
 import pytest
 from django.db import connection, transaction
 from django.urls import reverse
 
+from ml.evaluation.field import CENTRES, HALF_HEIGHT, HALF_WIDTH
+from ml.vocabulary import PLANE_SIDE
 from screening.audit.actor import Actor
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import Draft, record
@@ -291,3 +296,15 @@ def test_a_likely_shortcut_is_told_beside_every_answer_and_on_the_card(client, r
     assert ("Shortcut likely." in page) is told
     assert ("Shortcut likely: this model" in card) is told
     assert "the border alone gives 0.99." in card
+
+
+def test_the_demo_of_the_shortcut_test_blanks_what_the_test_blanks(client, reader, version):
+    version.card = {"shortcut": {"labels": {"covid": {"auc": {"no_lungs": {"retrained": {"value": 0.5}}}}}}}
+    version.save()
+    client.force_login(reader)
+
+    page = client.get(reverse("review:model", args=[version.slug, version.version])).content.decode()
+
+    ellipses = re.findall(r'<ellipse cx="([\d.]+)" cy="([\d.]+)" rx="([\d.]+)" ry="([\d.]+)">', page)
+    drawn = [tuple(float(number) / PLANE_SIDE for number in one) for one in ellipses]
+    assert np.allclose(drawn, [(centre, 0.5, HALF_WIDTH, HALF_HEIGHT) for centre in CENTRES])

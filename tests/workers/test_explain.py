@@ -81,6 +81,8 @@ def test_a_flag_gets_its_map_by_itself_and_other_scores_only_when_asked(
     assert raw.read_bytes().startswith(b"\x89PNG")
     assert overlay.read_bytes().startswith(b"\xff\xd8")
     assert drawn.outside is None or 0 <= drawn.outside <= 1
+    assert set(drawn.altered) == {"original", "no_lungs", "border_only"}
+    assert all(0 <= score <= 1 for score in drawn.altered.values())
     assert list(find_violations()) == []
 
     for _ in range(2):

@@ -20,6 +20,10 @@ class HeatMapOut(Shape):
     outside = serializers.FloatField(
         allow_null=True, help_text="Part of the heat outside the central field; null without heat."
     )
+    altered = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text="The score of the picture whole (`original`), with the lungs blanked, and of its border alone.",
+    )
     method = serializers.CharField(allow_null=True)
     field = serializers.CharField(allow_null=True, help_text="Version of the central field.")
     raw = serializers.CharField(allow_null=True, help_text="Address of the map alone: PNG, gray, 255 is hottest.")

@@ -74,6 +74,7 @@ def line_of(line: HeatLine) -> dict[str, object]:
         "code": (told.code or None) if told is not None else None,
         "why": line.sentence,
         "outside": drawn.outside if drawn else None,
+        "altered": drawn.altered if drawn else {},
         "method": drawn.method if drawn else None,
         "field": drawn.field if drawn else None,
         "raw": reverse("api:heat_raw", args=[drawn.pk]) if drawn else None,

@@ -69,6 +69,10 @@ class Migration(migrations.Migration):
                         help_text="Part of the heat outside the central field; null: no heat.", null=True
                     ),
                 ),
+                (
+                    "altered",
+                    models.JSONField(default=dict, help_text="The label's score with parts of the picture taken away."),
+                ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("done_at", models.DateTimeField(null=True)),
                 (
