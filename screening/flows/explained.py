@@ -16,7 +16,6 @@ from screening.leasing import Lease
 from screening.queue import Call, call_after_commit
 from screening.results.explaining import move_explanations
 from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
-from screening.results.services import flags_raised
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
@@ -38,22 +37,26 @@ class Drawn:
     code: str = ""  # empty: it was drawn
 
 
-def owe_explanations(rows: Sequence[Screening]) -> None:
-    """Make a waiting map for each flag of rows that have just been scored, within the caller's transaction."""
+def owe_explanations(leads: Sequence[tuple[Screening, Sequence[str]]]) -> None:
+    """Make a waiting map for each screening and label that has none, within the caller's transaction."""
+    if not leads:
+        return
+    keys = [row.pk for row, _ in leads]
+    known = set(Explanation.objects.filter(screening__in=keys).values_list("screening_id", "label"))
     owed = [
         Explanation(
             site_id=row.site_id,
-            screening=row,
+            screening_id=row.pk,
             model_version_id=row.model_version_id,
             label=label,
             rank=timezone.now().timestamp(),
         )
-        for row in rows
-        if row.flagged
-        for label in flags_raised(row.scores, row.thresholds)
+        for row, labels in leads
+        for label in labels
+        if (row.pk, label) not in known
     ]
-    Explanation.objects.bulk_create(owed, batch_size=500)
     if owed:
+        Explanation.objects.bulk_create(owed, batch_size=500, ignore_conflicts=True)
         call_after_commit(Call.EXPLAIN_NEXT_BATCH)
 
 

@@ -204,9 +204,11 @@ def _differs(path: Path, sha256: str) -> bool:
 
 def _flags_are_explained() -> Findings:
     """Of every flag a heat map is drawn, waits, or failed with its reason."""
-    flagged = Screening.objects.filter(flagged=True)
-    for pk in flagged.filter(explanations__isnull=True).values_list("pk", flat=True):
-        yield str(pk), "a flagged screening has no heat map, and none waits to be drawn"
+    settled = (StudyState.READY, StudyState.INCOMPLETE, StudyState.REVIEWED)
+    flagged = Study.objects.filter(flagged=True, state__in=settled)
+    explained = Explanation.objects.filter(screening__study_id=OuterRef("pk"))
+    for pk in flagged.filter(~Exists(explained)).values_list("pk", flat=True):
+        yield str(pk), "a flagged study has no heat map, and none waits to be drawn"
     for pk in Explanation.objects.filter(state=ExplanationState.FAILED, code="").values_list("pk", flat=True):
         yield str(pk), "a heat map failed without a reason"
 

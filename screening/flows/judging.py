@@ -1,14 +1,14 @@
 """Where its results put a study: flagged, not assessed, settled or still on its way."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from ml.vocabulary import Modality, NotAssessed
 from screening.results.models import NOT_ASSESSED, PENDING, ModelVersion, Screening, ScreeningState, SeriesResult
 from screening.results.series import summarise
-from screening.results.services import thresholds_of
+from screening.results.services import flags_raised, thresholds_of
 from screening.studies.models import Study, StudyState
 from screening.studies.transitions import StudyFate
 
@@ -22,9 +22,26 @@ NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thou
     "code",
     "flagged",
     "scores",
+    "thresholds",
+    "site_id",
     "image__modality",
     "image__series_uid",
 )
+
+
+class Lead(NamedTuple):
+    """A screening that flags its study, and the labels that do."""
+
+    screening: Screening
+    labels: tuple[str, ...]
+
+
+class Judged(NamedTuple):
+    """Where a study goes, and the screenings whose flags put it there, of which heat maps are owed."""
+
+    fate: StudyFate
+    leads: tuple[Lead, ...] = ()
+
 
 Series = dict[tuple[UUID, str], list[Screening]]  # by model version and series
 
@@ -37,7 +54,7 @@ def rows_of(studies: Sequence[Study]) -> dict[UUID, list[Screening]]:
     return rows
 
 
-def fate_of(study: Study, rows: Sequence[Screening], *, still_arriving: bool) -> StudyFate:
+def judge(study: Study, rows: Sequence[Screening], *, still_arriving: bool) -> Judged:
     """Judge a locked study. The slices of a CT series count together, every other picture by itself."""
     pending = any(row.state in PENDING for row in rows)
     single, series = _apart(_answering(rows))
@@ -46,13 +63,25 @@ def fate_of(study: Study, rows: Sequence[Screening], *, still_arriving: bool) ->
     not_assessed = not_assessed or any(_is_gap(row) for group in series.values() for row in group)
     if still_arriving or pending:
         to = StudyState.RECEIVING if still_arriving else StudyState.SCREENING
-        return StudyFate(to=to, flagged=flagged or study.flagged, not_assessed=not_assessed)
+        return Judged(StudyFate(to=to, flagged=flagged or study.flagged, not_assessed=not_assessed))
     results = _summarised(study, series)
-    flagged = flagged or any(result.flagged for result in results)
+    alone = [Lead(row, tuple(flags_raised(row.scores, row.thresholds))) for row in single if row.flagged]
+    leads = (*alone, *_leads(results, series))
+    flagged = bool(leads)
     not_assessed = not_assessed or any(result.outcome != ScreeningState.SCORED for result in results)
     answered = study.reviewed_revision == study.revision and not (flagged and not study.flagged)
     settled = StudyState.INCOMPLETE if not_assessed else StudyState.READY
-    return StudyFate(to=StudyState.REVIEWED if answered else settled, flagged=flagged, not_assessed=not_assessed)
+    to = StudyState.REVIEWED if answered else settled
+    return Judged(StudyFate(to=to, flagged=flagged, not_assessed=not_assessed), leads)
+
+
+def _leads(results: Sequence[SeriesResult], series: Series) -> Iterator[Lead]:
+    """Of each flagged series the slice with the highest score of a label that was reached."""
+    for result in results:
+        labels = flags_raised(result.scores, result.thresholds)
+        scored = [row for row in series[result.model_version_id, result.series_uid] if row.scores]
+        if labels and scored:
+            yield Lead(max(scored, key=lambda row: max(row.scores[label] for label in labels)), tuple(labels))
 
 
 def _answering(rows: Iterable[Screening]) -> list[Screening]:

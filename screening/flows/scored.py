@@ -8,7 +8,6 @@ from django.db import transaction
 from screening import leasing
 from screening.audit.actor import Actor
 from screening.errors import LeaseLost
-from screening.flows.explained import owe_explanations
 from screening.flows.settle import judge_studies, settle_upload
 from screening.leasing import Lease
 from screening.results.models import Screening, ScreeningState
@@ -67,7 +66,6 @@ def _commit(
     for row in rows:
         _fill(row, outcomes[row.pk], model, timings, thresholds[row.site_id])
     conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor)
-    owe_explanations(rows)
     judge_studies(studies, actor=actor)
     mark_changed((row.site_id, row.study_id) for row in rows)
     return {row.upload_id for row in rows}, len(rows)

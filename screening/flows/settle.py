@@ -6,7 +6,8 @@ from uuid import UUID
 from django.db import transaction
 
 from screening.audit.actor import Actor
-from screening.flows.judging import fate_of, rows_of
+from screening.flows.explained import owe_explanations
+from screening.flows.judging import judge, rows_of
 from screening.flows.owed import is_screening, unasked
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
@@ -26,12 +27,10 @@ def judge_studies(studies: Sequence[Study], *, actor: Actor) -> list[UUID]:
     """
     rows = rows_of(studies)
     arriving = _uploads_still_arriving(study for study in studies if not study.grouping.startswith("file:"))
-    fates = [
-        (study, fate_of(study, rows[study.pk], still_arriving=study.upload_id in arriving))
-        for study in studies
-        if study.state != StudyState.PURGED
-    ]
-    return move_studies(fates, actor=actor)
+    live = [study for study in studies if study.state != StudyState.PURGED]
+    judged = [(study, judge(study, rows[study.pk], still_arriving=study.upload_id in arriving)) for study in live]
+    owe_explanations([lead for _, one in judged for lead in one.leads])
+    return move_studies([(study, one.fate) for study, one in judged], actor=actor)
 
 
 def _uploads_still_arriving(studies: Iterable[Study]) -> set[UUID]:

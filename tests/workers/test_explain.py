@@ -14,6 +14,7 @@ from screening.flows.integrity import find_violations
 from screening.flows.purge import purge_upload
 from screening.flows.reclaim import reclaim_expired
 from screening.flows.scored import record_outcomes
+from screening.flows.settle import settle_studies
 from screening.results.explanations import claim_explanations
 from screening.results.leases import claim_batch
 from screening.results.models import Explanation, ExplanationState, ModelVersion, Screening
@@ -21,7 +22,14 @@ from screening.results.services import register_model
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from screening.uploads.models import Upload
 from screening.users.models import User
-from tests.factories import ExplanationFactory, ItemFactory, ScreeningFactory
+from tests.factories import (
+    ExplanationFactory,
+    ImageFactory,
+    ItemFactory,
+    ModelVersionFactory,
+    ScreeningFactory,
+    StudyFactory,
+)
 from tests.models.conftest import MODELS
 from tests.workers.test_ingest import ingest_all, radiographs
 from workers import explain
@@ -238,3 +246,19 @@ def test_a_purge_takes_the_maps_with_the_pictures(scored: Callable[..., list[Scr
     assert not Explanation.objects.exists()
     assert not any(file.exists() for file in files)
     assert list(find_violations()) == []
+
+
+def test_of_a_flagged_series_only_the_leading_slice_is_drawn_by_itself() -> None:
+    version = ModelVersionFactory(modality="ct")
+    study = StudyFactory(modality="ct", upload__finished=True)
+    for place, score in enumerate((0.6, 0.9, 0.7, 0.1)):
+        image = ImageFactory(study=study, series_uid="1.2", position=float(place))
+        said = {"scores": {"covid": score, "normal": 1 - score}, "flagged": score >= 0.5}
+        ScreeningFactory(image=image, model_version=version, scored=True, **said)
+
+    for _ in range(2):
+        settle_studies([study.pk])
+
+    study.refresh_from_db()
+    assert study.flagged
+    assert [row.screening.scores["covid"] for row in Explanation.objects.select_related("screening")] == [0.9]
