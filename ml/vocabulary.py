@@ -101,6 +101,10 @@ REFUSALS: Final[dict[str, Refusal]] = {
         "The file is larger than this service accepts.",
         "Send a smaller file or ask the operator to raise the limit.",
     ),
+    "not_readable": Refusal(
+        "The sender could not read the file.",
+        "Check that it is still there and may be read, then send it with another upload.",
+    ),
     "not_an_image_file": Refusal("The file is not DICOM, PNG or JPEG.", "Export the picture as DICOM, PNG or JPEG."),
     "unreadable": Refusal(
         "The file is damaged or holds something that cannot be decoded.", "Export it again from the source."

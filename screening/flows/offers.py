@@ -28,7 +28,10 @@ ON_THEIR_WAY: Final = (ItemState.EXPECTED, ItemState.RECEIVED, ItemState.DECODIN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offered:
-    """A file that a client has: its path, its size in bytes and the SHA-256 of its bytes in hexadecimal."""
+    """A file that a client has: its path, its size in bytes and the SHA-256 of its bytes in hexadecimal.
+
+    No hash: the client could not read it, or did not read what is over the limit. It is refused.
+    """
 
     path: str
     size: int
@@ -88,7 +91,7 @@ def prepare(file: Offered, most_bytes: int) -> Offer:
     except PathRefused as refused:
         path, code = file.path, refused.code
     else:
-        code = _size_code(file.size, most_bytes)
+        code = _code_of(file, most_bytes)
     return Offer(
         raw=file.path,
         path=shown(path),
@@ -99,10 +102,12 @@ def prepare(file: Offered, most_bytes: int) -> Offer:
     )
 
 
-def _size_code(size: int, most_bytes: int) -> str:
-    if size == 0:
-        return "empty_file"
-    return "too_large" if size > most_bytes else ""
+def _code_of(file: Offered, most_bytes: int) -> str:
+    if file.size > most_bytes:
+        return "too_large"
+    if not file.sha256:
+        return "not_readable"
+    return "" if file.size else "empty_file"
 
 
 @dataclass(slots=True)

@@ -96,3 +96,15 @@ def test_a_thousand_long_paths_fit_into_one_request_and_few_queries(client, url,
         answer = client.post(f"{url}check/", {"files": files})
 
     assert len(answer.json()["files"]) == 1000
+
+
+def test_a_file_without_a_hash_is_refused_and_stands_on_the_receipt(client, url, settings):
+    over = settings.CONFIG.limits.file_bytes + 1
+    files = [{"path": "gone.png", "size": 9, "sha256": ""}, {"path": "huge.dcm", "size": over, "sha256": ""}]
+
+    told = [client.post(f"{url}check/", {"files": files}).json()["files"] for _ in range(2)]
+
+    assert [[(one["state"], one["code"]) for one in answer] for answer in told] == [
+        [("rejected", "not_readable"), ("rejected", "too_large")]
+    ] * 2
+    assert sorted(Item.objects.values_list("path", "state")) == [("gone.png", "rejected"), ("huge.dcm", "rejected")]

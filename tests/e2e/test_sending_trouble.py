@@ -117,7 +117,7 @@ def test_what_the_service_refuses_on_the_way_is_shown_before_the_page_moves_on(u
     assert states() == RECEIVED | {"ward/0.png": ItemState.NOT_SENT}
 
 
-def test_a_file_over_the_limit_is_refused_before_it_is_hashed_and_never_offered(user, enter, folder, settings):
+def test_a_file_over_the_limit_is_refused_before_it_is_hashed_and_stands_on_the_receipt(user, enter, folder, settings):
     limit(settings, file_bytes=10_000, archive_bytes=100)
     (folder / "large.dcm").write_bytes(bytes(10_001))
     (folder / "large.zip").write_bytes(bytes(101))
@@ -125,11 +125,26 @@ def test_a_file_over_the_limit_is_refused_before_it_is_hashed_and_never_offered(
     page.set_input_files("#pick-folder", folder)
 
     panel = page.locator('[data-panel="preflight"]')
-    expect(panel).to_contain_text("The service takes a file of at most")
+    expect(panel).to_contain_text("1 file refused: The file is larger than this service accepts.")
     expect(panel).to_contain_text("The service takes a zip of at most")
     page.get_by_role("button", name="Send 3 files").click()
     page.wait_for_url(DONE)
-    assert states() == RECEIVED
+    assert states() == RECEIVED | {"ward/large.dcm": ItemState.REJECTED}
+    assert Item.objects.values_list("code", "sha256").get(path="ward/large.dcm") == ("too_large", "")
+
+
+def test_a_file_that_the_browser_may_not_read_stands_on_the_receipt_too(user, enter, folder):
+    page = enter(user, reverse("desk:upload"), broken_network=True)
+    page.route("**/uploads/", lambda route: (gone(folder / "1.png"), route.continue_()))
+    page.set_input_files("#pick-folder", folder)
+
+    expect(page.locator('[data-panel="preflight"]')).to_contain_text(
+        "1 file refused: The sender could not read the file."
+    )
+    page.get_by_role("button", name="Send 2 files").click()
+    page.wait_for_url(SENT)
+    assert states() == RECEIVED | {"ward/1.png": ItemState.REJECTED}
+    assert Item.objects.get(path="ward/1.png").code == "not_readable"
 
 
 @pytest.mark.parametrize(("limits", "said"), [({"files": 2}, "These are 3 files"), ({"file_bytes": 10}, "None of it")])
@@ -235,6 +250,8 @@ def test_of_a_drop_what_cannot_be_read_is_named_and_the_rest_goes_on(user, enter
     drop(page, folder)
 
     panel = page.locator('[data-panel="preflight"]')
-    expect(panel).to_contain_text("1 file refused: The browser could not read it.")
+    expect(panel).to_contain_text("1 file refused: The sender could not read the file.")
     expect(panel).to_contain_text("ward/1.png")
-    expect(page.get_by_role("button", name="Send 2 files")).to_be_visible()
+    page.get_by_role("button", name="Send 2 files").click()
+    page.wait_for_url(DONE)
+    assert states() == RECEIVED | {"ward/1.png": ItemState.REJECTED}

@@ -29,7 +29,12 @@ class OfferedIn(Shape):
 
     path = RawPath(help_text="Relative, as the uploader knows it.")
     size = serializers.IntegerField(min_value=0, max_value=BIGGEST, help_text="Bytes.")
-    sha256 = serializers.RegexField(HASH, help_text="Of the bytes, in hexadecimal.")
+    sha256 = serializers.RegexField(
+        HASH,
+        allow_blank=True,
+        help_text="Of the bytes, in hexadecimal. Empty for a file that is over the limit or cannot be read: it is "
+        "refused, and stands on the receipt.",
+    )
 
 
 class CheckIn(Shape):

@@ -7,16 +7,23 @@ import { count } from "./text.js";
 const EMPTY = { code: "empty_here", message: "The zip is empty.", what_to_do: "Make it again." };
 const ASK = "Send a smaller one, or ask the operator to raise the limit.";
 
-/** Part what may be sent from what may not. What is refused here is not hashed, not offered, and on no receipt. */
+/**
+ * Part what may be sent (`kept`) from what may not.
+ *
+ * Files over the limit or out of reach (`left`) are offered without a hash, so that the receipt names them.
+ * Folders and zips (`refused`) are no items: they are said here alone.
+ */
 export function sift(entries, limits) {
   const kept = [];
+  const left = [];
   const refused = [];
   for (const entry of entries) {
     const why = reason(entry, limits);
-    if (why) refused.push({ path: entry.path, ...why });
-    else kept.push(entry);
+    if (!why) kept.push(entry);
+    else if (isArchive(entry) || entry.path.endsWith("/")) refused.push({ path: entry.path, ...why });
+    else left.push({ path: entry.path, file: entry.file ?? new File([], ""), left: why });
   }
-  return { kept, refused };
+  return { kept, left, refused };
 }
 
 function reason(entry, limits) {

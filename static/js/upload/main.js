@@ -52,10 +52,10 @@ async function take(promise) {
 
 async function look(chosen) {
   const { kept, left } = withoutSystemFiles(chosen);
-  const { kept: entries, refused } = sift(kept, root.dataset);
-  const problem = objection(kept, entries, refused);
+  const { kept: entries, left: unsendable, refused } = sift(kept, root.dataset);
+  const problem = objection(kept, entries, [...unsendable.map((entry) => entry.left), ...refused]);
   if (problem) return object(problem);
-  run = new Run(root.dataset.api, entries, { options: options(entries), known: continued()?.key, refused, onTrouble: showTrouble });
+  run = new Run(root.dataset.api, [...entries, ...unsendable], { options: options(entries), known: continued()?.key, refused, onTrouble: showTrouble });
   run.busy = true;
   showPanel("looking");
   const total = run.entries.length;
@@ -75,12 +75,12 @@ async function look(chosen) {
 }
 
 /** Why nothing can come of a choice; nothing if something can. */
-function objection(kept, entries, refused) {
+function objection(chosen, entries, refused) {
   const boxes = Array.from(document.querySelectorAll('[name="models"]'));
-  if (!kept.length) return "There is no file in it.";
+  if (!chosen.length) return "There is no file in it.";
   if (!entries.length) return `None of it can be sent. ${refused[0].message} ${refused[0].what_to_do}`;
   if (boxes.length && !boxes.some((box) => box.checked) && !continued()) return "Choose at least one model first.";
-  return tooMany(entries, root.dataset);
+  return tooMany(chosen, root.dataset);
 }
 
 function object(problem) {

@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { sha256 } from "./hash.js";
-import { Gone, read, UNREADABLE } from "./readable.js";
+import { Gone, read } from "./readable.js";
 
 const CHUNK = 1000;
 const AT_ONCE = 4; // files hashed side by side; the browser digests off the main thread
@@ -23,7 +23,7 @@ export async function offer(url, entries, { control, onProgress, onTrouble }) {
       done.bytes += entry.file.size;
       onProgress(done);
     });
-    preflight = await check(url, chunk.filter((entry) => entry.sha256), { control, onTrouble }) ?? preflight;
+    preflight = await check(url, chunk, { control, onTrouble }) ?? preflight;
   }
   return preflight;
 }
@@ -34,11 +34,11 @@ async function hashAll(entries, control, onOne) {
     for (const entry of queue) {
       await control.gate();
       try {
-        entry.sha256 = await read(() => sha256(entry.file, control));
+        entry.sha256 = entry.left ? "" : await read(() => sha256(entry.file, control));
       } catch (error) {
-        // The file went away or may not be read. It was never offered, so it is said and left out.
+        // The file went away or may not be read: offered without a hash it is refused, and stands on the receipt.
         if (!(error instanceof Gone)) throw error;
-        entry.verdict = UNREADABLE;
+        entry.sha256 = "";
       }
       onOne(entry);
     }
