@@ -1,13 +1,13 @@
 """Where its results put a study: flagged, not assessed, settled or still on its way."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from ml.vocabulary import Modality, NotAssessed
 from screening.results.models import NOT_ASSESSED, PENDING, ModelVersion, Screening, ScreeningState, SeriesResult
-from screening.results.series import summarise
+from screening.results.series import even_slices, summarise
 from screening.results.services import flags_raised, thresholds_of
 from screening.studies.models import Study, StudyState
 from screening.studies.transitions import StudyFate
@@ -26,6 +26,9 @@ NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thou
     "site_id",
     "image__modality",
     "image__series_uid",
+    "image__position",
+    "image__sha256",
+    "image__frame",
 )
 
 
@@ -43,7 +46,7 @@ class Judged(NamedTuple):
     leads: tuple[Lead, ...] = ()
 
 
-Series = dict[tuple[UUID, str], list[Screening]]  # by model version and series
+Series = Mapping[tuple[UUID, str], Sequence[Screening]]  # by model version and series
 
 
 def rows_of(studies: Sequence[Study]) -> dict[UUID, list[Screening]]:
@@ -64,9 +67,10 @@ def judge(study: Study, rows: Sequence[Screening], *, still_arriving: bool) -> J
     if still_arriving or pending:
         to = StudyState.RECEIVING if still_arriving else StudyState.SCREENING
         return Judged(StudyFate(to=to, flagged=flagged or study.flagged, not_assessed=not_assessed))
-    results = _summarised(study, series)
+    ranked = {key: even_slices(group) for key, group in series.items()}
+    results = _summarised(study, ranked)
     alone = [Lead(row, tuple(flags_raised(row.scores, row.thresholds))) for row in single if row.flagged]
-    leads = (*alone, *_leads(results, series))
+    leads = (*alone, *_leads(results, ranked))
     flagged = bool(leads)
     not_assessed = not_assessed or any(result.outcome != ScreeningState.SCORED for result in results)
     answered = study.reviewed_revision == study.revision and not (flagged and not study.flagged)
@@ -99,7 +103,7 @@ def _apart(rows: Iterable[Screening]) -> tuple[list[Screening], Series]:
         if row.image.modality == Modality.CT:
             slices[row.image.series_uid].add(row.image_id)
     single: list[Screening] = []
-    series: Series = defaultdict(list)
+    series: dict[tuple[UUID, str], list[Screening]] = defaultdict(list)
     for row in rows:
         if row.image.modality == Modality.CT and len(slices[row.image.series_uid]) > 1:
             series[row.model_version_id, row.image.series_uid].append(row)

@@ -13,7 +13,23 @@ from screening.results.models import ModelVersion, Screening, ScreeningState, Se
 from screening.results.services import flags_raised
 
 FEWEST_SLICES: Final = 3
+MOST_SLICES: Final = 32
 TOO_FEW_SLICES: Final = "too_few_slices"
+
+
+def even_slices(rows: Sequence[Screening]) -> list[Screening]:
+    """Of a series at most 32 slices, evenly along it: a long series is not ranked by more chances than a short one."""
+    ordered = sorted(rows, key=_along)
+    if len(ordered) <= MOST_SLICES:
+        return ordered
+    step = (len(ordered) - 1) / (MOST_SLICES - 1)
+    return [ordered[round(place * step)] for place in range(MOST_SLICES)]
+
+
+def _along(row: Screening) -> tuple[float, str, int]:
+    """Where a slice lies, in millimetres along the normal; plain pictures, which do not tell, in a fixed order."""
+    image = row.image
+    return (image.position if image.position is not None else 0.0, image.sha256, image.frame)
 
 
 def summarise(

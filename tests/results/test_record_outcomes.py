@@ -1,4 +1,6 @@
+import random
 from datetime import timedelta
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
@@ -12,9 +14,11 @@ from screening.errors import LeaseLost
 from screening.flows.integrity import find_violations
 from screening.flows.reclaim import reclaim_expired
 from screening.flows.scored import record_outcomes
+from screening.flows.settle import settle_studies
 from screening.leasing import Lease
 from screening.results import leases
-from screening.results.models import Screening, ScreeningState
+from screening.results.models import Screening, ScreeningState, SeriesResult
+from screening.results.series import even_slices
 from screening.studies.models import SiteChange, StudyState
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from tests.factories import (
@@ -247,3 +251,22 @@ def test_an_outcome_for_a_row_of_another_lease_is_ignored():
 def test_an_unknown_lease_is_lost():
     with pytest.raises(LeaseLost):
         record_outcomes(lease=Lease(uuid4(), 10), model=MODEL, outcomes={uuid4(): scored(0.9)}, timings={}, actor=GPU)
+
+
+def test_a_long_series_is_ranked_by_32_slices_evenly_along_it():
+    version = ModelVersionFactory(modality="ct")
+    study = StudyFactory(modality="ct", upload__finished=True)
+    for place in random.Random(1).sample(range(100), 100):
+        image = ImageFactory(study=study, series_uid="1.2", position=float(-place))
+        scores = {"covid": place / 100, "normal": 1 - place / 100}
+        ScreeningFactory(image=image, model_version=version, scored=True, scores=scores)
+    rows = list(Screening.objects.select_related("image"))
+
+    chosen = [round(row.scores["covid"] * 100) for row in even_slices(rows)]
+    settle_studies([study.pk])
+
+    steps = {before - after for before, after in pairwise(chosen)}
+    assert (len(chosen), chosen[0], chosen[-1], steps) == (32, 99, 0, {3, 4})
+    result = SeriesResult.objects.get()
+    assert result.slices == 32
+    assert result.scores["covid"] == pytest.approx((0.99 + 0.96 + 0.93 + 0.9) / 4, abs=0.011)
