@@ -13,6 +13,8 @@ from uuid import UUID
 from django.db import connections
 
 from screening.audit.actor import Actor
+from screening.errors import BadOffset, IncompletePart, LimitExceeded
+from screening.flows.archiving import Part, receive_archive_part
 from screening.flows.offering import Checked, Offered, check_files
 from screening.flows.receiving import Arrived, receive_stored
 from screening.uploads.paths import PathRefused, clean_path
@@ -120,6 +122,31 @@ def send(upload_id: UUID, missing: Sequence[Found], actor: Actor, told: Told) ->
 
     with ThreadPoolExecutor(LANES) as lanes:
         return sum(lanes.map(one_request, _requests(missing))), unread
+
+
+def is_zip(file: Path) -> bool:
+    """Whether a file is sent as an archive, whose members a worker brings to the receipt."""
+    return file.suffix.lower() == ".zip"
+
+
+def send_zips(folder: Path, upload_id: UUID, zips: Sequence[Path], actor: Actor) -> tuple[int, list[Unread]]:
+    """Send archives one after the other. How many bytes went, and which were refused or could not be read.
+
+    Raises:
+        StorageFull: no room; what was sent before stays.
+    """
+    sent, unread = 0, []
+    for file in zips:
+        try:
+            size = file.stat().st_size
+            part = Part(start=0, length=size, total=size)
+            receive_archive_part(upload_id=upload_id, part=part, parts=_parts(file), actor=actor)
+            sent += size
+        except OSError as problem:
+            unread.append(_unread(folder, file, problem))
+        except (LimitExceeded, IncompletePart, BadOffset) as refusal:
+            unread.append(Unread(_name(folder, file), str(refusal)))
+    return sent, unread
 
 
 def _requests(missing: Sequence[Found]) -> Iterator[tuple[Found, ...]]:

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ml.vocabulary import DISCLAIMER
+from ml.vocabulary import DISCLAIMER, REFUSALS
 from screening.flows.offering import Checked
-from screening.flows.receipt import ReceiptItem
+from screening.flows.receipt import ReceiptItem, refused_archives
 from screening.flows.receipt_forms import as_json, receipt_csv
 from screening.results.selectors import FLAGGED, NOT_ASSESSED
-from screening.uploads.models import ItemState, Upload
+from screening.uploads.models import Archive, ItemState, Upload
 from workers.sending import Unread
 
 SHOWN: Final = 40  # lines of a list on the terminal; the rest is in the receipt
@@ -56,8 +56,7 @@ def tell(console: Console, upload: Upload, items: Sequence[ReceiptItem]) -> None
     """Print the sums, what was refused, what was not assessed and what was flagged."""
     console.print(_sums(items))
     _list(console, "Not taken", [_refusal(item) for item in items if item.code])
-    if zips := sum(_is_zip(item) for item in items):
-        console.print(f"Zip archives are not opened here ({zips}): unpack them, or send them on the upload page.")
+    _list(console, "Zips of which not every member was taken", [_zip_refusal(one) for one in refused_archives(upload)])
     _list(console, "Not assessed", _sentences(items, NOT_ASSESSED))
     _list(console, "Flagged", _sentences(items, FLAGGED), empty="Nothing was flagged.")
     console.print(f"Receipt of upload {upload.pk}.")
@@ -88,8 +87,9 @@ def _sums(items: Sequence[ReceiptItem]) -> Table:
     return table
 
 
-def _is_zip(item: ReceiptItem) -> bool:
-    return item.code == "not_an_image_file" and (item.path or "").lower().endswith(".zip")
+def _zip_refusal(archive: Archive) -> str:
+    refusal = REFUSALS.get(archive.code)
+    return f"{archive.size} bytes: {refusal.message} {refusal.what_to_do}" if refusal else f"{archive.size} bytes"
 
 
 def _refusal(item: ReceiptItem) -> str:

@@ -160,12 +160,22 @@ def test_names_that_would_become_one_are_told_apart(tmp_path: Path, monkeypatch:
     assert Item.objects.values("sha256").distinct().count() == 4
 
 
-def test_a_zip_in_the_folder_is_said_not_to_be_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (folder / "more.zip").write_bytes(zip_of({"a.png": b"x"}))
+def test_a_zip_in_the_folder_is_opened_and_one_that_is_none_is_named(
+    folder: Path, noop: ModelVersion, child_environment: Build
+) -> None:
+    (folder / "more.ZIP").write_bytes(zip_of({"in/9.dcm": radiographs(10)["9.dcm"]}))
+    (folder / "broken.zip").write_bytes(b"no zip at all")
+    (folder / "empty.zip").write_bytes(b"")
 
-    said, _ = screened(folder, monkeypatch)
+    done = run(child_environment(**ARMED), str(folder))
 
-    assert "Zip archives are not opened here (1): unpack them" in said
+    assert "empty.zip" in done.stdout
+    assert "Zips of which not every member was taken (1)" in done.stdout
+    assert (done.returncode, "1 files or results have no outcome" in done.stderr) == (1, True)
+    states = dict(Item.objects.values_list("path", "state"))
+    assert states["in/9.dcm"] == ItemState.ACCEPTED
+    assert not any(path.endswith(".zip") for path in states)
+    assert Screening.objects.count() == 4
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from screening.uploads.models import ChosenModality, GroupBy, Upload
 from screening.users.models import Membership, Site, User
 from screening.users.roles import UPLOADERS
 from workers.oncall import lacking, workers_for
-from workers.sending import find, hash_files, offer, send
+from workers.sending import find, hash_files, is_zip, offer, send, send_zips
 from workers.supervisor.plan import Places
 from workers.telling import tell, tell_unread, without_outcome, write_csv, write_json
 from workers.watching import Standing, WorkersGone, watch
@@ -71,8 +71,10 @@ class Command(BaseCommand):
             tell_unread(console, unread, [])
             raise CommandError(f"{folder} holds no files.")
         with _progress(console) as shown:
-            bar = shown.add_task("hashing", total=len(files))
-            found, broken = hash_files(folder, files, lambda more: shown.advance(bar, more))
+            zips = [file for file in files if is_zip(file)]
+            plain = [file for file in files if not is_zip(file)]
+            bar = shown.add_task("hashing", total=len(plain))
+            found, broken = hash_files(folder, plain, lambda more: shown.advance(bar, more))
             upload = open_upload(
                 site=site,
                 user=user,
@@ -86,19 +88,20 @@ class Command(BaseCommand):
             missing = [one for one, answer in zip(found, answers, strict=True) if answer.state == MISSING]
             bar = shown.add_task("sending", total=len(missing))
             sent, changed = send(upload.pk, missing, actor, lambda more: shown.advance(bar, more))
+            sent_zips, refused = send_zips(folder, upload.pk, zips, actor)
             seal_upload(upload_id=upload.pk, count=None, actor=actor)
             _wait(upload, shown)
-        console.print(f"{len(found)} files offered, {sent} bytes sent.", highlight=False)
+        console.print(f"{len(files)} files offered, {sent + sent_zips} bytes sent.", highlight=False)
         upload.refresh_from_db()
         items = list(receipt(upload, with_paths=True))
         tell(console, upload, items)
         not_taken = [answer for answer in answers if answer.item is None]
-        tell_unread(console, [*unread, *broken, *changed], not_taken)
+        tell_unread(console, [*unread, *broken, *changed, *refused], not_taken)
         if options["json"]:
             write_json(options["json"], upload, items)
         if options["csv"]:
             write_csv(options["csv"], upload)
-        if owed := without_outcome(items) + len(unread) + len(broken) + len(not_taken):
+        if owed := without_outcome(items) + len(unread) + len(broken) + len(refused) + len(not_taken):
             raise CommandError(f"{owed} files or results have no outcome. Retry the upload on its page, or run again.")
 
 
