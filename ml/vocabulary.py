@@ -45,6 +45,8 @@ class NotAssessed(StrEnum):
 
     NOT_CHEST = "not_chest"
     OUT_OF_DISTRIBUTION = "out_of_distribution"
+    ORIENTATION = "orientation"
+    POLARITY = "polarity"
     WRONG_MODALITY = "wrong_modality"
     WRONG_BODY_PART = "wrong_body_part"
     WRONG_VIEW = "wrong_view"
@@ -59,6 +61,8 @@ class NotAssessed(StrEnum):
 NOT_ASSESSED_TEXT: Final[dict[NotAssessed, str]] = {
     NotAssessed.NOT_CHEST: "it does not look like a chest radiograph or an axial chest CT slice",
     NotAssessed.OUT_OF_DISTRIBUTION: "it is unlike the pictures that the model was trained on",
+    NotAssessed.ORIENTATION: "it seems to lie on its side or upside down; turn it upright and send it again",
+    NotAssessed.POLARITY: "black and white seem to be exchanged; invert it, so that air is dark, and send it again",
     NotAssessed.WRONG_MODALITY: "no chosen model is made for this modality",
     NotAssessed.WRONG_BODY_PART: "its header names a body part other than the chest",
     NotAssessed.WRONG_VIEW: "it is not a frontal view",

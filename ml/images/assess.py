@@ -54,9 +54,10 @@ def assess(plane: NDArray[np.uint8], size: tuple[int, int], told: Route, wanted:
 def _gated(
     plane: NDArray[np.uint8], told: Modality, wanted: Modality | None
 ) -> tuple[Modality, NotAssessed | None, tuple[Note, ...]]:
-    seen = route(plane).modality
+    routed = route(plane)
+    seen = routed.modality
     if seen is Modality.UNKNOWN:
-        return told, NotAssessed.NOT_CHEST, ()
+        return told, routed.reason, ()
     if told is Modality.UNKNOWN:
         return seen, None, () if wanted is seen else (Note.MODALITY_GUESSED,)
     if told is Modality.CT:  # a header says what made the slice, not what part of the body it shows

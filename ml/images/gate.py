@@ -1,11 +1,12 @@
-"""The gate: chest radiograph, axial chest CT slice, or neither. NumPy only, under 2 ms a plane.
+"""The gate: chest radiograph, axial chest CT slice, or neither, and why not. NumPy only, about 2 ms a plane.
 
-A small classifier on a thumbnail and on the directions of its edges. What it cannot learn from the
-data it has: lateral views, which only a DICOM header can tell.
+A small network on the numbers of `gate_features`, and a distance from the chest pictures it was taught by.
+What it cannot learn from the data it has: lateral views, which only a DICOM header can tell.
 """
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,19 +16,21 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load
 
-from ml.models.resample import resampling_matrix
-from ml.vocabulary import PIPELINE, PLANE_SIDE, Modality
+from ml.images.gate_features import Numbers, describe
+from ml.vocabulary import PIPELINE, PLANE_SIDE, Modality, NotAssessed
 
-BUNDLE: Final = Path(__file__).resolve().parents[2] / "models" / "modality-gate" / "1.0.0"
+VERSION: Final = "2.0.0"
+NAME: Final = f"modality-gate@{VERSION}"  # stands among the facts of every picture that it was asked about
+BUNDLE: Final = Path(__file__).resolve().parents[2] / "models" / "modality-gate" / VERSION
 # Not card.json: the gate is no model to choose, so lists of bundles pass it by.
 CARD_FILE: Final = "gate.json"
 WEIGHTS_FILE: Final = "weights.safetensors"
-CLASSES: Final = (Modality.XRAY, Modality.CT, Modality.UNKNOWN)
-COARSE: Final = 24  # pixels a side of the thumbnail
-FINE: Final = 64  # pixels a side of the picture whose edges count
-CELLS: Final = 8  # a side; each holds FINE / CELLS pixels a side
-DIRECTIONS: Final = 8  # of edges, without sign: 0 to 180 degrees
-FLAT: Final = 2.0  # standard deviation in gray values below which a picture shows nothing
+CLASSES: Final = ("xray", "ct", "unknown", "inverted", "turned")
+KINDS: Final = (Modality.XRAY, Modality.CT)  # the first of CLASSES, in their order
+INVERTED: Final = CLASSES.index("inverted")
+TURNED: Final = CLASSES.index("turned")
+
+Plane = NDArray[np.uint8]
 
 
 class GateError(Exception):
@@ -36,27 +39,42 @@ class GateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What the gate saw. `modality` is UNKNOWN unless one kind's score reaches its threshold."""
+    """What the gate saw."""
 
-    modality: Modality
-    chest: float  # score that it is either kind of chest picture, in [0, 1]
-    scores: dict[str, float]  # "xray", "ct", "unknown"; they sum to 1
+    modality: Modality  # UNKNOWN exactly if there is a reason
+    reason: NotAssessed | None  # NOT_CHEST, OUT_OF_DISTRIBUTION, ORIENTATION or POLARITY
+    scores: dict[str, float]  # of every class; they sum to 1
+    distance: float  # from pictures of the likelier kind; 1 is the farthest that is let through
+
+    @property
+    def chest(self) -> float:
+        """The score that it is either kind of chest picture, in [0, 1]."""
+        return sum(self.scores[kind.value] for kind in KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class GateWeights:
-    """A standardised linear classifier and the threshold that a chest picture has to reach."""
+    """One hidden layer over the features, and typical pictures of both kinds to measure distances from."""
 
-    kernel: NDArray[np.float32]  # (FEATURES, 3), columns as in CLASSES
-    bias: NDArray[np.float32]  # (3,)
-    threshold: float
+    first: Numbers  # (FEATURES, hidden)
+    first_bias: Numbers
+    second: Numbers  # (hidden, 5), columns as in CLASSES
+    second_bias: Numbers
+    centre: Numbers  # (FEATURES,)
+    axes: Numbers  # (FEATURES, n): main directions of the chest pictures, features made alike in spread
+    typical: tuple[Numbers, ...]  # as in KINDS, each (m, n): means of groups of alike pictures
+    limits: tuple[float, ...]  # as in KINDS: what 99 of 100 pictures keep to the nearest of them, out of fold
+    threshold: float = 0.0  # score that a kind has to reach
 
 
-def route(plane: NDArray[np.uint8]) -> Routed:
+def route(plane: Plane) -> Routed:
     """Tell what a plane shows.
 
     Args:
         plane: uint8 `(512, 512)`. Never modified.
+
+    Returns:
+        ORIENTATION and POLARITY only where the picture passes once it is turned or inverted.
 
     Raises:
         ValueError: another shape or dtype.
@@ -64,76 +82,55 @@ def route(plane: NDArray[np.uint8]) -> Routed:
     """
     if plane.shape != (PLANE_SIDE, PLANE_SIDE) or plane.dtype != np.uint8:
         raise ValueError(f"the gate reads uint8 planes of side {PLANE_SIDE}, got {plane.dtype} {plane.shape}")
-    return decide(describe(plane), shipped())
+    return route_with(plane, shipped())
 
 
-def decide(features: NDArray[np.float32], weights: GateWeights) -> Routed:
-    """Turn the numbers of `describe` into an answer."""
-    logits = features @ weights.kernel + weights.bias
+def route_with(plane: Plane, weights: GateWeights) -> Routed:
+    """Do what `route` does with any weights."""
+    seen = decide(describe(plane), weights)
+    if seen.reason is not NotAssessed.NOT_CHEST:
+        return seen
+    likely = max(CLASSES, key=lambda name: seen.scores[name])
+    if likely == "inverted" and _passes([255 - plane], weights):
+        return _refused(seen, NotAssessed.POLARITY)
+    if likely == "turned" and _passes((np.rot90(plane, turns) for turns in (2, 1, 3)), weights):
+        return _refused(seen, NotAssessed.ORIENTATION)
+    return seen
+
+
+def _passes(planes: Iterable[Plane], weights: GateWeights) -> bool:
+    return any(decide(describe(plane), weights).reason is None for plane in planes)
+
+
+def decide(features: Numbers, weights: GateWeights) -> Routed:
+    """Turn the numbers of `describe` into an answer; `route_with` looks for a remedy on top."""
+    hidden = np.maximum(features @ weights.first + weights.first_bias, 0)
+    logits = hidden @ weights.second + weights.second_bias
     parts = np.exp(logits - logits.max())
     parts /= parts.sum()
-    scores = {kind.value: float(part) for kind, part in zip(CLASSES, parts, strict=True)}
-    kind = max((Modality.XRAY, Modality.CT), key=lambda one: scores[one.value])
-    certain = scores[kind.value] >= weights.threshold
-    chest = scores[Modality.XRAY.value] + scores[Modality.CT.value]
-    return Routed(kind if certain else Modality.UNKNOWN, chest, scores)
+    scores = {name: float(part) for name, part in zip(CLASSES, parts, strict=True)}
+    kind = max(KINDS, key=lambda one: scores[one.value])
+    place = KINDS.index(kind)
+    distance = distances(features[None], weights)[0, place] / weights.limits[place]
+    seen = Routed(kind, None, scores, float(distance))
+    if scores[kind.value] < weights.threshold:
+        return _refused(seen, NotAssessed.NOT_CHEST)
+    return seen if distance <= 1.0 else _refused(seen, NotAssessed.OUT_OF_DISTRIBUTION)
 
 
-def describe(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the numbers that the gate decides on.
-
-    Returns:
-        float32 `(FEATURES,)`: a thumbnail of mean 0 and deviation 1; for each of 8 x 8 cells the part of
-        edges in each of 8 directions and how much edge there is; the histogram in 16 bins; how alike the
-        halves left and right, and above and below, are.
-
-    Source:
-        Cells of edge directions: Dalal and Triggs, Histograms of Oriented Gradients, CVPR 2005.
-    """
-    fine = _fine(plane)
-    coarse = _coarse(fine)
-    unit = (coarse - coarse.mean()) / max(float(coarse.std()), FLAT)
-    counts = np.bincount(plane.reshape(-1) >> 4, minlength=16)
-    histogram = np.sqrt(counts / plane.size)
-    mirrored = [np.mean(unit * unit[:, ::-1]), np.mean(unit * unit[::-1])]
-    parts = (unit.reshape(-1), _edges(fine), histogram, np.array(mirrored))
-    return np.concatenate(parts).astype(np.float32)
+def _refused(seen: Routed, reason: NotAssessed) -> Routed:
+    return Routed(Modality.UNKNOWN, reason, seen.scores, seen.distance)
 
 
-FEATURES: Final = COARSE * COARSE + CELLS * CELLS * (DIRECTIONS + 1) + 16 + 2
+def distances(rows: Numbers, weights: GateWeights) -> NDArray[np.float64]:
+    """Measure how far pictures lie from the nearest typical one of each kind: `(rows, FEATURES)` to `(rows, 2)`."""
+    places = (rows - weights.centre) @ weights.axes
+    return np.stack([_to_nearest(places, typical) for typical in weights.typical], axis=1)
 
 
-def _fine(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the means of 8 x 8 pixels. Sums, not a matrix product: that would wake every core for a plane."""
-    step = PLANE_SIDE // FINE
-    lines = plane.reshape(FINE, step, PLANE_SIDE).sum(axis=1, dtype=np.uint16)
-    sums = lines.reshape(FINE, FINE, step).sum(axis=2, dtype=np.uint32)
-    means: NDArray[np.float32] = (sums / np.float32(step * step)).astype(np.float32)
-    return means
-
-
-def _coarse(fine: NDArray[np.float32]) -> NDArray[np.float32]:
-    matrix = _matrix()
-    small: NDArray[np.float32] = (matrix @ fine @ matrix.T).astype(np.float32, copy=False)
-    return small
-
-
-def _edges(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    down, across = np.gradient(picture)
-    strength = np.hypot(down, across)
-    direction = np.floor(np.arctan2(down, across) % np.pi * (DIRECTIONS / np.pi)).astype(np.int64) % DIRECTIONS
-    place = np.arange(FINE) // (FINE // CELLS)
-    cell = place[:, None] * CELLS + place[None, :]
-    sums = np.bincount((cell * DIRECTIONS + direction).reshape(-1), strength.reshape(-1), CELLS**2 * DIRECTIONS)
-    per_cell = sums.reshape(CELLS**2, DIRECTIONS)
-    total = per_cell.sum(axis=1, keepdims=True)
-    shares = np.sqrt(per_cell / (total + 8.0 * FLAT))
-    return np.concatenate([shares.reshape(-1), np.log1p(total).reshape(-1) / 4.0]).astype(np.float32)
-
-
-@cache
-def _matrix() -> NDArray[np.float32]:
-    return resampling_matrix(FINE, COARSE)
+def _to_nearest(places: NDArray[np.floating], typical: Numbers) -> NDArray[np.float64]:
+    apart = places[:, None, :].astype(np.float64) - typical[None]
+    return np.asarray(np.sqrt(np.einsum("rtn,rtn->rt", apart, apart).min(axis=1)))
 
 
 @cache
@@ -155,5 +152,20 @@ def load_gate(folder: Path) -> GateWeights:
         raise GateError("The gate's weights or card are missing. Restore models/modality-gate.") from problem
     if hashlib.sha256(data).hexdigest() != card["files"][WEIGHTS_FILE] or card["pipeline"] != PIPELINE:
         raise GateError("The gate's weights were changed, or are of other planes. Restore models/modality-gate.")
-    tensors = load(data)
-    return GateWeights(tensors["kernel"], tensors["bias"], float(card["threshold"]))
+    return unpacked(load(data), float(card["threshold"]), [card["limits_of_distance"][kind.value] for kind in KINDS])
+
+
+def unpacked(tensors: dict[str, Numbers], threshold: float, limits: Sequence[float]) -> GateWeights:
+    """Put the arrays of a file, named as in `packed`, into their places."""
+    named = {name: tensors[name] for name in ("first", "first_bias", "second", "second_bias", "centre", "axes")}
+    typical = tuple(tensors[f"typical_{kind.value}"] for kind in KINDS)
+    return GateWeights(**named, typical=typical, limits=tuple(limits), threshold=threshold)
+
+
+def packed(weights: GateWeights) -> dict[str, Numbers]:
+    """Name the arrays for a file."""
+    named = {
+        name: getattr(weights, name) for name in ("first", "first_bias", "second", "second_bias", "centre", "axes")
+    }
+    typical = {f"typical_{kind.value}": found for kind, found in zip(KINDS, weights.typical, strict=True)}
+    return named | typical

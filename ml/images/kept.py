@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ml.images.assess import assess
 from ml.images.dicom_routing import Route
+from ml.images.gate import NAME as GATE
 from ml.images.plane import make_plane
 from ml.images.preview import make_preview
 from ml.images.records import Options, Picture, Unreadable
@@ -29,6 +30,7 @@ class Kept:
     out: Path
     options: Options
     timings: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)  # what was learnt on the way
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -73,6 +75,8 @@ class Kept:
             self.write(f"{frame}.plane", content)
         with self.timed("assess_ms"):
             verdict = assess(plane, (rows, columns), told, self.options.modality)
+        if told.gated:  # another gate may answer otherwise about the same picture
+            self.facts["Gate"] = GATE
         if verdict.modality is Modality.CT and not hounsfield:
             notes += (Note.WINDOW_UNKNOWN,)
         return Picture(

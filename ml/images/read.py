@@ -102,7 +102,8 @@ def _process_plain(data: bytes, kind: Kind, kept: Kept) -> Processed:
             "Columns": str(columns),
             "BitsStored": str(plain.stored.dtype.itemsize * 8),
             "Window": plain.window,
-        },
+        }
+        | kept.facts,
         pictures=(picture,),
         timings=kept.timings,
         deidentified={"kept": {}, "changed": {}, "removed": {}},

@@ -71,7 +71,7 @@ def process_dicom(data: bytes, kept: Kept) -> Processed:
         patient=patient,
         pixels_sha256=pixels,
         source_name="source.dcm",
-        facts=facts | {"Window": window},
+        facts=facts | {"Window": window} | kept.facts,
         pictures=pictures,
         timings=kept.timings,
         deidentified=done.counts(),

@@ -5,8 +5,8 @@ import json
 import sys
 
 from ml.training.config import read_training
-from ml.training.gate import GateTraining
 from ml.training.gate import train_gate as fit_gate
+from ml.training.gate_fit import GateTraining
 from ml.training.run import train as fit
 
 

@@ -183,16 +183,17 @@ def test_a_late_picture_reopens_its_study_as_a_new_revision(upload):
     assert (study.revision, study.state) == (2, StudyState.SCREENING)
 
 
-def test_a_picture_that_is_no_chest_is_accepted_and_inconclusive_without_a_model_call(upload):
+@pytest.mark.parametrize("code", ["not_chest", "orientation", "polarity", "out_of_distribution"])
+def test_a_picture_that_the_gate_refuses_is_accepted_and_inconclusive_without_a_model_call(upload, code):
     item = ItemFactory(upload=upload, received=True)
-    strange = decoded(pictures=(picture(modality="unknown", not_assessed="not_chest"),))
+    strange = decoded(pictures=(picture(modality="unknown", not_assessed=code),))
 
     ingest(ItemOutcome(item_id=item.pk, file=strange))
 
     item.refresh_from_db()
     row = Screening.objects.get()
     assert item.state == ItemState.ACCEPTED
-    assert (row.state, row.code, row.attempts) == (ScreeningState.INCONCLUSIVE, "not_chest", 0)
+    assert (row.state, row.code, row.attempts) == (ScreeningState.INCONCLUSIVE, code, 0)
     assert Study.objects.get().state == StudyState.INCOMPLETE
 
 

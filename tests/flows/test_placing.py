@@ -165,6 +165,22 @@ def test_slices_beyond_the_chest_leave_a_series_assessed():
     assert (settled(study).state, settled(study).not_assessed) == (StudyState.READY, False)
 
 
+@pytest.mark.parametrize("code", ["orientation", "polarity", "out_of_distribution"])
+def test_a_slice_that_may_be_chest_but_was_not_scored_leaves_its_series_incomplete(code):
+    version = ModelVersionFactory(modality="ct")
+    study = StudyFactory(modality="ct", grouping="uid:2.25.1", upload=UploadFactory(sealed=True))
+    for _ in range(3):
+        scored(study, version, 0.1, modality="ct", series_uid="a")
+    ScreeningFactory(
+        image=ImageFactory(study=study, modality="ct", series_uid="a"),
+        model_version=version,
+        state=ScreeningState.INCONCLUSIVE,
+        code=code,
+    )
+
+    assert (settled(study).state, settled(study).not_assessed) == (StudyState.INCOMPLETE, True)
+
+
 def test_a_model_for_another_modality_leaves_a_scored_study_assessed():
     study = StudyFactory(upload=UploadFactory(sealed=True))
     right = scored(study, ModelVersionFactory(), 0.1)

@@ -10,7 +10,7 @@ from pydicom import FileDataset, dcmread
 
 from ml.images import assess
 from ml.images.read import Options, Picture, Processed, process_file
-from ml.vocabulary import Modality
+from ml.vocabulary import Modality, NotAssessed
 
 KEY = bytes(range(32))
 
@@ -18,6 +18,7 @@ KEY = bytes(range(32))
 @dataclass
 class Answer:
     modality: Modality
+    reason: NotAssessed | None
 
 
 class Gate:
@@ -25,11 +26,12 @@ class Gate:
 
     def __init__(self) -> None:
         self.modality = Modality.XRAY
+        self.reason = NotAssessed.NOT_CHEST  # given with UNKNOWN alone
         self.asked = 0
 
     def __call__(self, plane: NDArray[np.uint8]) -> Answer:
         self.asked += 1
-        return Answer(self.modality)
+        return Answer(self.modality, self.reason if self.modality is Modality.UNKNOWN else None)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.images.gate import NAME as GATE
 from ml.images.plain import read_plain
 from ml.images.png import make_png
 from ml.images.quality import quality_of
@@ -193,6 +194,24 @@ def test_gate_that_sees_neither_makes_a_picture_not_assessed(gate, read):
         picture = read(phantoms.png_file(), modality=wanted).picture
 
         assert (picture.modality, picture.not_assessed) == (wanted or "unknown", NotAssessed.NOT_CHEST)
+
+
+@pytest.mark.parametrize(
+    "reason", [NotAssessed.ORIENTATION, NotAssessed.POLARITY, NotAssessed.OUT_OF_DISTRIBUTION, NotAssessed.NOT_CHEST]
+)
+def test_picture_that_the_gate_refuses_keeps_the_reason_of_the_gate(gate, read, reason):
+    gate.modality, gate.reason = Modality.UNKNOWN, reason
+
+    assert read(phantoms.png_file()).picture.not_assessed is reason
+
+
+def test_version_of_the_gate_stands_among_the_facts_of_a_picture_it_was_asked_about(read):
+    asked = read(phantoms.png_file()).processed
+    slice_ = read(phantoms.dicom_file(modality="CT")).processed
+    vouched_for = read(phantoms.dicom_file()).processed
+
+    assert asked.facts["Gate"] == slice_.facts["Gate"] == GATE
+    assert "Gate" not in vouched_for.facts
 
 
 def test_blank_picture_is_not_assessed_and_the_gate_is_not_asked(gate, read):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ml.images.gate import BUNDLE as GATE
 from ml.models import weights as w
 from ml.models.bundle import WEIGHTS_FILE, file_sha256, list_bundles, load_bundle, read_card
 from ml.models.card import BundleError, model_hash
@@ -208,7 +209,8 @@ def test_a_folder_without_a_card_is_refused(tmp_path: Path):
 
 
 def test_the_gate_is_not_listed_among_the_models():
-    assert (MODELS / "modality-gate" / "1.0.0" / "gate.json").is_file()
+    assert (GATE / "gate.json").is_file()
+    assert GATE.parent.parent == MODELS
     assert all(folder.parent.name != "modality-gate" for folder in list_bundles(MODELS))
 
 

@@ -153,6 +153,20 @@ def test_a_picture_that_was_not_assessed_never_reads_not_flagged(upload, version
     assert line["flag"] == "not assessed"
 
 
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [("orientation", "turn it upright and send it again"), ("polarity", "invert it, so that air is dark, and send it")],
+)
+def test_a_turned_or_inverted_picture_comes_with_what_to_do_about_it(upload, version, code, remedy):
+    screened(upload, version, state=ScreeningState.INCONCLUSIVE, code=code)
+
+    [item] = [as_json(one, with_paths=True) for one in receipt(upload, with_paths=True)]
+
+    [result] = item["images"][0]["results"]
+    assert (result["outcome"], result["code"], result["flagged"]) == ("inconclusive", code, False)
+    assert remedy in result["why"]
+
+
 def test_json_holds_the_agreed_names(upload, version):
     screened(upload, version, scored=True)
 
