@@ -13,6 +13,9 @@ from screening.studies.models import Study, StudyState
 from screening.studies.transitions import StudyFate
 
 WITHOUT_SCORE: Final = frozenset({*NOT_ASSESSED, ScreeningState.CANCELLED})
+KEPT_OUT: Final = frozenset(  # by the gate, which looks at slices one by one and is now and then wrong about one
+    {NotAssessed.NOT_CHEST, NotAssessed.OUT_OF_DISTRIBUTION, NotAssessed.ORIENTATION, NotAssessed.POLARITY}
+)
 NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thousands of rows
     "study_id",
     "image_id",
@@ -25,6 +28,7 @@ NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thou
     "thresholds",
     "site_id",
     "image__modality",
+    "image__not_assessed",
     "image__series_uid",
     "image__position",
     "image__sha256",
@@ -113,8 +117,9 @@ def _apart(rows: Iterable[Screening]) -> tuple[list[Screening], Series]:
 
 
 def _is_gap(row: Screening) -> bool:
-    """Whether a slice lacks its score. One that shows no chest, as the first and last of a series may, does not."""
-    return row.state in WITHOUT_SCORE and row.code != NotAssessed.NOT_CHEST
+    """Whether a slice lacks its score. One that the gate kept out, as a series' first and last may be, does not."""
+    kept_out = row.code == NotAssessed.NOT_CHEST or row.image.not_assessed in KEPT_OUT
+    return row.state in WITHOUT_SCORE and not kept_out
 
 
 def _summarised(study: Study, series: Series) -> list[SeriesResult]:

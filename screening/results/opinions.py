@@ -81,7 +81,7 @@ def of_series(result: SeriesResult) -> Opinion:
     """The opinion of one model on a series of slices."""
     version = result.model_version
     if result.outcome != ScreeningState.SCORED:
-        sentence = f"Not assessed by {version.name}: fewer than three slices could be scored."
+        sentence = f"Not assessed by {version.name}: too few slices could be scored."
         return Opinion(version, NOT_ASSESSED, sentence, code=result.code)
     word = FLAGGED if result.flagged else NOT_FLAGGED
     scores = scores_of(result.scores, result.thresholds, version.labels)

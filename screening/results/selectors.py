@@ -22,7 +22,7 @@ _OTHER_CODES: Final = {
     "plane_missing": "its stored plane is gone",
     "not_finite": "the model gave no finite score",
     "model_unavailable": "the model could not be loaded",
-    "too_few_slices": "fewer than three slices could be scored",
+    "too_few_slices": "too few slices could be scored",
 }
 
 

@@ -45,7 +45,7 @@ def summarise(
         thresholds=dict(thresholds),
         outcome=ScreeningState.SCORED,
     )
-    if len(scored) < FEWEST_SLICES:
+    if len(scored) < max(FEWEST_SLICES, len(rows) / 2):
         result.outcome, result.code = ScreeningState.INCONCLUSIVE, TOO_FEW_SLICES
         return result
     means = {label: mean_of_top_tenth([row.scores[label] for row in scored]) for label in version.labels}

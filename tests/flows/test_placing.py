@@ -165,20 +165,31 @@ def test_slices_beyond_the_chest_leave_a_series_assessed():
     assert (settled(study).state, settled(study).not_assessed) == (StudyState.READY, False)
 
 
-@pytest.mark.parametrize("code", ["orientation", "polarity", "out_of_distribution"])
-def test_a_slice_that_may_be_chest_but_was_not_scored_leaves_its_series_incomplete(code):
+def series_with(code: str, *, by_gate: bool, kept_out: int) -> Study:
+    """Three slices with scores and some without."""
     version = ModelVersionFactory(modality="ct")
     study = StudyFactory(modality="ct", grouping="uid:2.25.1", upload=UploadFactory(sealed=True))
     for _ in range(3):
         scored(study, version, 0.1, modality="ct", series_uid="a")
-    ScreeningFactory(
-        image=ImageFactory(study=study, modality="ct", series_uid="a"),
-        model_version=version,
-        state=ScreeningState.INCONCLUSIVE,
-        code=code,
-    )
+    for _ in range(kept_out):
+        image = ImageFactory(study=study, modality="ct", series_uid="a", not_assessed=code if by_gate else "")
+        ScreeningFactory(image=image, model_version=version, state=ScreeningState.INCONCLUSIVE, code=code)
+    return settled(study)
 
-    assert (settled(study).state, settled(study).not_assessed) == (StudyState.INCOMPLETE, True)
+
+@pytest.mark.parametrize("code", ["not_chest", "orientation", "polarity", "out_of_distribution"])
+def test_slices_that_the_gate_keeps_out_leave_a_series_assessed_unless_they_are_the_greater_part(code):
+    few, many = (series_with(code, by_gate=True, kept_out=number) for number in (3, 4))
+
+    assert (few.state, few.not_assessed) == (StudyState.READY, False)
+    assert (many.state, many.not_assessed) == (StudyState.INCOMPLETE, True)
+    assert many.series_results.get().code == "too_few_slices"
+
+
+def test_a_slice_that_its_model_finds_strange_leaves_its_series_incomplete():
+    study = series_with("out_of_distribution", by_gate=False, kept_out=1)
+
+    assert (study.state, study.not_assessed) == (StudyState.INCOMPLETE, True)
 
 
 def test_a_model_for_another_modality_leaves_a_scored_study_assessed():
