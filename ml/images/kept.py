@@ -17,7 +17,8 @@ from ml.images.dicom_routing import Route
 from ml.images.plane import make_plane
 from ml.images.preview import make_preview
 from ml.images.records import Options, Picture, Unreadable
-from ml.vocabulary import Modality, Note
+from ml.images.text import find_text
+from ml.vocabulary import Modality, NotAssessed, Note
 
 FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -53,7 +54,14 @@ class Kept:
             raise Unreadable(code, cause=type(failure).__name__) from None
 
     def picture(
-        self, frame: int, gray: NDArray[np.uint8], told: Route, notes: tuple[Note, ...], *, hounsfield: bool
+        self,
+        frame: int,
+        gray: NDArray[np.uint8],
+        told: Route,
+        notes: tuple[Note, ...],
+        *,
+        hounsfield: bool,
+        masked: int = 0,
     ) -> Picture:
         """Write preview and plane of one frame, and say what it is.
 
@@ -63,6 +71,7 @@ class Kept:
             told: What the header says.
             notes: What reading the gray values noted.
             hounsfield: Whether the gray values are a window of Hounsfield units.
+            masked: How many regions of it were filled already. What still seems to be text is noted.
         """
         rows, columns = gray.shape
         with self.timed("preview_ms"):
@@ -73,8 +82,12 @@ class Kept:
             self.write(f"{frame}.plane", content)
         with self.timed("assess_ms"):
             verdict = assess(plane, (rows, columns), told, self.options.modality)
+        with self.timed("text_ms"):
+            readable = bool(find_text(gray))
         if verdict.modality is Modality.CT and not hounsfield:
             notes += (Note.WINDOW_UNKNOWN,)
+        notes += (Note.TEXT_MASKED,) * bool(masked) + (Note.TEXT_SEEN,) * readable
+        held = NotAssessed.BURNED_IN_HELD if readable and self.options.hold_burned_in else None
         return Picture(
             frame=frame,
             modality=verdict.modality,
@@ -82,7 +95,8 @@ class Kept:
             rows=rows,
             columns=columns,
             notes=tuple(dict.fromkeys(told.notes + notes + verdict.notes)),
-            not_assessed=verdict.not_assessed,
+            not_assessed=verdict.not_assessed or held,
             plane_sha256=hashlib.sha256(content).hexdigest(),
             position=told.position,
+            masked=masked,
         )
