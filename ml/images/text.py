@@ -159,7 +159,8 @@ def _measured(parts: Components, steps: NDArray[np.float64], root: NDArray[np.in
         + NONE
     )
     dense = strokes * height / (right - left)
-    strength[strokes < CROSSED * letters] -= LEAST  # next to others it may be text, alone hardly
+    once = strokes < CROSSED * letters  # next to another line it may be text, alone never
+    strength[once] = np.minimum(strength[once], LEAST - 1)
     able = (strength >= BESIDE) & (dense >= STROKES_A_HEIGHT[0]) & (dense <= STROKES_A_HEIGHT[1])
     measured = zip(*(each[able].tolist() for each in (top, left, bottom, right, strength)), strict=True)
     return [_Line(*one) for one in measured]
