@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from ml.images.dicom_routing import Route
 from ml.images.plane import make_plane
 from ml.images.preview import make_preview
 from ml.images.records import Options, Picture, Unreadable
-from ml.images.text import find_text
+from ml.images.text import find_hidden_text
 from ml.vocabulary import Modality, NotAssessed, Note
 
 FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -60,6 +60,7 @@ class Kept:
         told: Route,
         notes: tuple[Note, ...],
         *,
+        stored: NDArray[Any],
         hounsfield: bool,
         masked: int = 0,
     ) -> Picture:
@@ -70,6 +71,7 @@ class Kept:
             gray: uint8, shape `(rows, columns)`.
             told: What the header says.
             notes: What reading the gray values noted.
+            stored: The values that are kept, of the same picture.
             hounsfield: Whether the gray values are a window of Hounsfield units.
             masked: How many regions of it were filled already. What still seems to be text is noted.
         """
@@ -83,7 +85,7 @@ class Kept:
         with self.timed("assess_ms"):
             verdict = assess(plane, (rows, columns), told, self.options.modality)
         with self.timed("text_ms"):
-            readable = bool(find_text(gray))
+            readable = bool(find_hidden_text(gray, stored))
         if verdict.modality is Modality.CT and not hounsfield:
             notes += (Note.WINDOW_UNKNOWN,)
         notes += (Note.TEXT_MASKED,) * bool(masked) + (Note.TEXT_SEEN,) * readable

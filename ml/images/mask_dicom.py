@@ -27,7 +27,7 @@ from ml.images.header import frame_header
 from ml.images.layout import Layout, layout_of
 from ml.images.masking import filled, grown
 from ml.images.records import Limits
-from ml.images.text import Region, find_text
+from ml.images.text import Region, find_hidden_text
 
 LOSSY: Final = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
 PALETTES: Final = tuple(f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue"))
@@ -64,7 +64,7 @@ def mask_text(dataset: FileDataset, layout: Layout, limits: Limits) -> Masked | 
     digest = hasher(layout)
     for frame, pixels in enumerate(decoded_frames(dataset, layout)):
         feed(digest, pixels)
-        found.update(find_text(_gray(pixels, dataset, layout, frame)))
+        found.update(find_hidden_text(_gray(pixels, dataset, layout, frame), pixels))
     if not found:
         return None
     boxes = grown(found, layout.rows, layout.columns)

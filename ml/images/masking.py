@@ -15,10 +15,11 @@ from ml.images.text import Region
 
 MARGIN: Final = 0.3  # heights of the line, all around: the soft edge of letters, and a stroke that was not seen
 LEAST_MARGIN: Final = 2  # pixels
+SAME: Final = 0.5  # of the smaller box
 
 
 def grown(regions: Iterable[Region], rows: int, columns: int) -> list[Region]:
-    """Give the regions with their margin, cut at the edges of the picture; one that lies within another goes."""
+    """Give the regions with their margin, cut at the edges of the picture; what is mostly the same becomes one."""
     boxes: list[Region] = []
     for region in sorted(set(regions), key=lambda region: -region.height * region.width):
         margin = max(LEAST_MARGIN, round(MARGIN * region.height))
@@ -26,8 +27,11 @@ def grown(regions: Iterable[Region], rows: int, columns: int) -> list[Region]:
         bottom = min(rows, region.row + region.height + margin)
         right = min(columns, region.column + region.width + margin)
         box = Region(row=top, column=left, height=bottom - top, width=right - left, strength=region.strength)
-        if not any(_within(box, other) for other in boxes):
-            boxes.append(box)
+        same = next((other for other in boxes if _shared(box, other) >= SAME * box.height * box.width), None)
+        if same is not None:
+            boxes.remove(same)
+            box = _around(box, same)
+        boxes.append(box)
     return boxes
 
 
@@ -49,6 +53,15 @@ def filled(stored: NDArray[Any], gray: NDArray[np.uint8], boxes: Sequence[Region
     return made
 
 
-def _within(box: Region, other: Region) -> bool:
-    down = other.row <= box.row and box.row + box.height <= other.row + other.height
-    return down and other.column <= box.column and box.column + box.width <= other.column + other.width
+def _shared(box: Region, other: Region) -> int:
+    down = min(box.row + box.height, other.row + other.height) - max(box.row, other.row)
+    across = min(box.column + box.width, other.column + other.width) - max(box.column, other.column)
+    return max(0, down) * max(0, across)
+
+
+def _around(box: Region, other: Region) -> Region:
+    row, column = min(box.row, other.row), min(box.column, other.column)
+    bottom = max(box.row + box.height, other.row + other.height)
+    right = max(box.column + box.width, other.column + other.width)
+    strength = max(box.strength, other.strength)
+    return Region(row=row, column=column, height=bottom - row, width=right - column, strength=strength)

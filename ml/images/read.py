@@ -17,7 +17,7 @@ from ml.images.png import make_png
 from ml.images.read_dicom import process_dicom, shown_frame
 from ml.images.records import Limits, Options, Picture, Processed, Unreadable
 from ml.images.sniff import Kind, kind_of
-from ml.images.text import find_text
+from ml.images.text import find_hidden_text
 
 __all__ = ["Limits", "Options", "Picture", "Processed", "Unreadable", "process_file", "rebuild_plane"]
 
@@ -90,7 +90,7 @@ def _process_plain(data: bytes, kind: Kind, kept: Kept) -> Processed:
     if kept.options.mask_text:
         with kept.timed("mask_ms"):
             plain, regions = _masked(plain)
-    picture = kept.picture(0, plain.gray, PLAIN, plain.notes, hounsfield=False, masked=regions)
+    picture = kept.picture(0, plain.gray, PLAIN, plain.notes, stored=plain.stored, hounsfield=False, masked=regions)
     with kept.timed("source_ms"):
         kept.write("source.png", make_png(plain.stored))
     rows, columns = plain.stored.shape
@@ -124,7 +124,7 @@ def _pixels_of(plain: PlainPicture) -> str:
 
 def _masked(plain: PlainPicture) -> tuple[PlainPicture, int]:
     """Fill what seems to be text; the picture itself, and 0, where nothing does."""
-    boxes = grown(find_text(plain.gray), *plain.gray.shape)
+    boxes = grown(find_hidden_text(plain.gray, plain.stored), *plain.gray.shape)
     if not boxes:
         return plain, 0
     return with_stored(plain, filled(plain.stored, plain.gray, boxes)), len(boxes)

@@ -109,7 +109,9 @@ def _frames(
             hounsfield = is_hounsfield(frame_header(clean, frame, layout.frames))
         window = window or look.window
         regions = masked.regions if masked else 0
-        pictures.append(kept.picture(frame, look.gray, told, look.notes, hounsfield=hounsfield, masked=regions))
+        pictures.append(
+            kept.picture(frame, look.gray, told, look.notes, stored=pixels, hounsfield=hounsfield, masked=regions)
+        )
     return tuple(pictures), masked.pixels_sha256 if masked else digest.hexdigest(), window
 
 

@@ -16,6 +16,7 @@ from ml.images.components import Components
 from ml.images.strokes import letters_of
 
 LONGEST: Final = 1152  # pixels of the reduced picture, in which lines are looked for
+BEYOND: Final = 2  # times the span of most stored values; what is further away counts as so far
 SMALLEST: Final = 16  # pixels of a side; nothing can be read in less
 LONG: Final = 2.0  # heights; a line is longer than a marker's one or two letters
 APART: Final = 0.9  # heights of the larger letter; the next one of a line begins within
@@ -90,6 +91,35 @@ def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
         )
         for line in sorted(found, key=lambda line: (line.top, line.left))
     )
+
+
+def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any]) -> tuple[Region, ...]:
+    """Find lines of text in what is shown, and in what a window hides: white letters on tissue shown white.
+
+    Args:
+        gray: uint8, shape `(rows, columns)`, as it is shown.
+        stored: What is kept of the same picture. Looked at where it is gray and has more than 8 bits.
+    """
+    found = find_text(gray)
+    if stored.ndim != 2 or stored.dtype.itemsize == 1:
+        return found
+    return tuple(dict.fromkeys(found + find_text(_whole_range(stored))))
+
+
+def _whole_range(stored: NDArray[Any]) -> NDArray[np.uint8]:
+    """Give stored values in 256 levels, cut where they lie far beyond most others: padding may."""
+    step = max(1, min(stored.shape) // 128)
+    low, high = (int(end) for end in np.percentile(stored[::step, ::step], [2, 98], method="nearest"))
+    beyond = BEYOND * max(1, high - low)
+    low, high = max(int(stored.min()), low - beyond), min(int(stored.max()), high + beyond)
+    cut = np.clip(stored, low, high)
+    # Differences of signed values fit the unsigned type of the same size: whatever overflows comes back.
+    unsigned = np.dtype(f"u{cut.dtype.itemsize}").type
+    above = cut.view(unsigned) - unsigned(low % 2 ** (8 * cut.dtype.itemsize))
+    shift = max(0, (high - low).bit_length() - 8)
+    most = max(1, (high - low) >> shift)
+    table = [min(255, level * 255 // most) for level in range(256)]
+    return np.asarray(Image.fromarray((above >> unsigned(shift)).astype(np.uint8)).point(table))
 
 
 def _lines(gray: NDArray[np.uint8]) -> list[_Line]:

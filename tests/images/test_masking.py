@@ -174,6 +174,25 @@ def test_text_of_one_frame_is_filled_in_all(read):
     assert [rebuild_plane(masked.source, frame) == masked.plane(frame).tobytes() for frame in range(3)] == [True] * 3
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, JPEG2000Lossless])
+def test_signed_slices_of_an_enhanced_object_are_filled_with_their_own_darkest_value(syntax, read):
+    clean = np.stack([phantoms.axial_slice(256, seed) for seed in range(2)])
+    burned = np.stack([clean[0], phantoms.with_text(clean[1], size=12, at=(4, 30), value=3000)])
+    ink = np.abs(burned[1].astype(int) - clean[1]) > 1000
+
+    masked = read(phantoms.file_of(phantoms.enhanced_ct(burned, syntax=syntax)), mask_text=True)
+
+    kept = masked.kept()
+    changed = kept.pixel_array != burned
+    assert kept.pixel_array.dtype.kind == "i"
+    assert (changed[1] >= ink).all()
+    filled = [set(kept.pixel_array[frame][changed[frame]].tolist()) for frame in (0, 1)]
+    assert [(len(values), max(values) < -900) for values in filled] == [(1, True), (1, True)]
+    assert changed.mean() < 0.3
+    assert [rebuild_plane(masked.source, n) == masked.plane(n).tobytes() for n in (0, 1)] == [True, True]
+    assert {"113101", "113107"} == codes_of(masked)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -202,6 +221,20 @@ def test_picture_that_seems_to_hold_text_is_held_back_where_the_site_says_so(rea
         assert read(data, hold_burned_in=True, mask_text=True).picture.not_assessed is None
     for data in (phantoms.png_file(CLEAN), phantoms.dicom_file(CLEAN)):
         assert read(data, hold_burned_in=True).picture.not_assessed is None
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_letters_that_the_window_hides_in_white_are_found_in_the_stored_values(photometric, read):
+    stored = phantoms.with_text(CLEAN.astype(np.uint16), size=18, at=(200, 100), value=900)
+    stored = 1000 - stored if photometric == "MONOCHROME1" else stored
+    window = (960, 80) if photometric == "MONOCHROME1" else (40, 80)
+    data = phantoms.dicom_file(stored, bits=12, window=window, photometric=photometric)
+
+    open_, masked = read(data), read(data, mask_text=True)
+
+    kept = masked.kept().pixel_array.astype(int)
+    assert Note.TEXT_SEEN in open_.picture.notes
+    assert (readable(open_.kept().pixel_array.astype(int)) > 200, readable(kept)) == (True, 0)
 
 
 def test_header_that_names_text_holds_a_masked_picture_back_all_the_same(read):
