@@ -33,6 +33,8 @@ class Note(StrEnum):
     MODALITY_CORRECTED = "modality_corrected"
     BURNED_IN_UNKNOWN = "burned_in_annotation_unknown"
     BURNED_IN_YES = "burned_in_annotation"
+    TEXT_SEEN = "text_seen"
+    TEXT_MASKED = "text_masked"  # stored with how many regions: text_masked:3
     PAEDIATRIC = "paediatric_outside_training"
     COLOUR = "colour_made_gray"
     SAME_PICTURE_IN_TWO_STUDIES = "same_picture_in_two_studies"
@@ -82,12 +84,28 @@ NOTE_TEXT: Final[dict[Note, str]] = {
     Note.MODALITY_CORRECTED: "The upload named another modality; the picture was taken for what it is.",
     Note.BURNED_IN_UNKNOWN: "The header does not say whether text is burned in.",
     Note.BURNED_IN_YES: "Text is burned into the picture.",
+    Note.TEXT_SEEN: "The picture seems to hold burned-in text.",
+    Note.TEXT_MASKED: "Regions that seemed to hold burned-in text were filled with black.",
     Note.PAEDIATRIC: "A patient under 16: outside what the covid models were trained on.",
     Note.COLOUR: "The file was in colour and was turned into gray values.",
     Note.SAME_PICTURE_IN_TWO_STUDIES: "The same picture was sent under more than one study.",
     Note.LOW_CONTRAST: "Very little contrast.",
     Note.SMALL: "The picture is small; detail is missing.",
 }
+
+
+def note_text(code: str) -> str | None:
+    """Give the words of a stored note, or None for one that this release does not know.
+
+    Example:
+        >>> note_text("text_masked:3")
+        'Regions that seemed to hold burned-in text were filled with black: 3.'
+    """
+    name, _, count = code.partition(":")
+    if name not in set(Note):
+        return None
+    text = NOTE_TEXT[Note(name)]
+    return f"{text[:-1]}: {count}." if count else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from pydicom import Dataset, FileDataset
 from pydicom.config import disable_value_validation
 from pydicom.dataset import FileMetaDataset
@@ -53,6 +53,23 @@ def radiograph(rows: int = 256, columns: int = 240, seed: int = 0) -> Gray8:
     body += 0.12 * (np.abs(np.mgrid[0:rows, 0:columns][1] / columns - 0.5) < 0.03)
     body += dice.normal(0, 0.01, body.shape)
     return np.clip(body * 255, 0, 255).astype(np.uint8)
+
+
+def with_text(
+    picture: NDArray[Any],
+    lines: Sequence[str] = ("QUILLFEATHER, ZEBEDEE", "ID 40815162", "1951-03-14"),
+    *,
+    size: int = 14,
+    at: tuple[int, int] = (6, 6),
+    value: float = 255,
+) -> NDArray[Any]:
+    """Burn lines of text into a picture of any dtype: `size` of the font in pixels, `at` a row and a column."""
+    ink = Image.new("L", picture.shape[::-1])
+    draw, font = ImageDraw.Draw(ink), ImageFont.load_default(size)
+    for number, line in enumerate(lines):
+        draw.text((at[1], at[0] + round(1.3 * size) * number), line, font=font, fill=255)
+    part = np.asarray(ink) / 255
+    return (picture * (1 - part) + value * part).round().astype(picture.dtype)
 
 
 def axial_slice(side: int = 128, seed: int = 0) -> NDArray[np.int16]:

@@ -2,6 +2,7 @@
 
 from ml.images.records import Picture, Processed
 from ml.inference import Identity, Outcome
+from ml.vocabulary import Note
 from screening.studies.values import IngestedFile, IngestedPicture, ModelIdentity, ScreenOutcome
 
 
@@ -28,11 +29,15 @@ def _picture(picture: Picture) -> IngestedPicture:
         view=picture.view,
         rows=picture.rows,
         columns=picture.columns,
-        notes=tuple(note.value for note in picture.notes),
+        notes=tuple(_note(note, picture) for note in picture.notes),
         not_assessed=picture.not_assessed.value if picture.not_assessed else "",
         plane_sha256=picture.plane_sha256,
         position=picture.position,
     )
+
+
+def _note(note: Note, picture: Picture) -> str:
+    return f"{note.value}:{picture.masked}" if note is Note.TEXT_MASKED else note.value
 
 
 def model_identity(identity: Identity) -> ModelIdentity:

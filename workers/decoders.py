@@ -63,6 +63,7 @@ def _request(item: Item, out: Path) -> dict[str, Any]:
         "key": base64.b64encode(site_key(upload.site_id)).decode(),
         "modality": "" if upload.modality == ChosenModality.AUTO else upload.modality,
         "hold_burned_in": upload.site.hold_burned_in,
+        "mask_text": upload.site.mask_text,
         "limits": _limits(),
     }
 

@@ -22,6 +22,7 @@ from screening.studies.values import ItemOutcome
 from screening.uploads.leases import claim_items, release_items
 from screening.uploads.models import Item, ItemState
 from screening.uploads.storage import keep_blob, preparing_folder
+from screening.users.models import Site
 from workers.crew import PROGRESS, Crew, Stop
 from workers.decoders import decode
 from workers.faultpoints import reach
@@ -116,13 +117,30 @@ def _flushed(decoded: Iterable[Prepared]) -> Iterator[list[Prepared]]:
 
 def _commit(lease: Lease, prepared: Sequence[Prepared], repeats: dict[tuple[object, str], list[Item]]) -> None:
     outcomes = []
-    for one in prepared:
+    masking = dict(
+        Site.objects.filter(pk__in={one.item.upload.site_id for one in prepared}).values_list("pk", "mask_text")
+    )
+    for decoded in prepared:
+        one = _unless_overtaken(decoded, mask_text=masking[decoded.item.upload.site_id])
         _keep(one)
         same = repeats[one.item.upload.site_id, one.item.sha256]
         outcomes += [replace(one.outcome, item_id=item.pk) for item in same]
     reach("ingest.blobs_kept")
     record_ingested(lease=lease, outcomes=outcomes, actor=INGEST)
     reach("ingest.committed")
+
+
+def _unless_overtaken(prepared: Prepared, *, mask_text: bool) -> Prepared:
+    """Drop what was decoded under another policy, or of bytes that the site holds by now.
+
+    What is kept of a picture must be what its row names, masked or not. The item becomes a duplicate, or
+    is decoded again.
+    """
+    item = prepared.item
+    stale = item.upload.site.mask_text != mask_text or known_file(item.upload.site_id, item.sha256)
+    if prepared.outcome.file and stale:
+        return replace(prepared, outcome=ItemOutcome(item_id=item.pk))
+    return prepared
 
 
 def _keep(prepared: Prepared) -> None:

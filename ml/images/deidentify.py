@@ -229,15 +229,22 @@ def _complete(done: Deidentified, original: FileDataset, patient: str | None, in
 
 
 def _codes(dataset: Dataset) -> list[Dataset]:
-    """Give the codes of what was truly applied. Pixels are never cleaned, so 113101 is never among them."""
+    """Give the codes of what was truly applied here. Pixels are not cleaned here, so 113101 is not among them."""
     codes = []
     if any(dataset.get(keyword) for keyword in DATES):
         codes.append(("113107", "Retain Longitudinal Temporal Information Modified Dates Option"))
     if dataset.get("PatientAge") or dataset.get("PatientSex"):
         codes.append(("113108", "Retain Patient Characteristics Option"))
-    items = []
-    for value, meaning in codes:
-        item = Dataset()
-        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
-        items.append(item)
-    return items
+    return [_code(value, meaning) for value, meaning in codes]
+
+
+def add_code(dataset: Dataset, value: str, meaning: str) -> None:
+    """Add the code of one more method that was truly applied to a de-identified object."""
+    codes = [*dataset.DeidentificationMethodCodeSequence, _code(value, meaning)]
+    dataset.DeidentificationMethodCodeSequence = Sequence(sorted(codes, key=lambda code: str(code.CodeValue)))
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
+    return item

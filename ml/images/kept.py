@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from ml.images.gate import NAME as GATE
 from ml.images.plane import make_plane
 from ml.images.preview import make_preview
 from ml.images.records import Options, Picture, Unreadable
-from ml.vocabulary import Modality, Note
+from ml.images.text import find_hidden_text
+from ml.vocabulary import Modality, NotAssessed, Note
 
 FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -55,7 +56,15 @@ class Kept:
             raise Unreadable(code, cause=type(failure).__name__) from None
 
     def picture(
-        self, frame: int, gray: NDArray[np.uint8], told: Route, notes: tuple[Note, ...], *, hounsfield: bool
+        self,
+        frame: int,
+        gray: NDArray[np.uint8],
+        told: Route,
+        notes: tuple[Note, ...],
+        *,
+        stored: NDArray[Any],
+        hounsfield: bool,
+        masked: int = 0,
     ) -> Picture:
         """Write preview and plane of one frame, and say what it is.
 
@@ -64,7 +73,9 @@ class Kept:
             gray: uint8, shape `(rows, columns)`.
             told: What the header says.
             notes: What reading the gray values noted.
+            stored: The values that are kept, of the same picture.
             hounsfield: Whether the gray values are a window of Hounsfield units.
+            masked: How many regions of it were filled already. What still seems to be text is noted.
         """
         rows, columns = gray.shape
         with self.timed("preview_ms"):
@@ -77,8 +88,12 @@ class Kept:
             verdict = assess(plane, (rows, columns), told, self.options.modality)
         if told.gated:  # another gate may answer otherwise about the same picture
             self.facts["Gate"] = GATE
+        with self.timed("text_ms"):
+            readable = bool(find_hidden_text(gray, stored))
         if verdict.modality is Modality.CT and not hounsfield:
             notes += (Note.WINDOW_UNKNOWN,)
+        notes += (Note.TEXT_MASKED,) * bool(masked) + (Note.TEXT_SEEN,) * readable
+        held = NotAssessed.BURNED_IN_HELD if readable and self.options.hold_burned_in else None
         return Picture(
             frame=frame,
             modality=verdict.modality,
@@ -86,7 +101,8 @@ class Kept:
             rows=rows,
             columns=columns,
             notes=tuple(dict.fromkeys(told.notes + notes + verdict.notes)),
-            not_assessed=verdict.not_assessed,
+            not_assessed=verdict.not_assessed or held,
             plane_sha256=hashlib.sha256(content).hexdigest(),
             position=told.position,
+            masked=masked,
         )

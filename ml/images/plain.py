@@ -63,6 +63,13 @@ def read_plain(data: bytes, limits: Limits | None = None) -> PlainPicture:
         return PlainPicture(levels, levels, notes, "0..255")
 
 
+def with_stored(plain: PlainPicture, stored: NDArray[np.uint8] | NDArray[np.uint16]) -> PlainPicture:
+    """Give a picture of which other values are kept, as it would be read from its kept source."""
+    if stored.dtype == np.uint8:
+        return PlainPicture(stored.astype(np.uint8), stored.astype(np.uint8), plain.notes, plain.window)
+    return _from_16_bits(stored.astype(np.uint16))
+
+
 def is_coloured(picture: NDArray[np.uint8]) -> bool:
     """Whether a picture of shape `(rows, columns, 3)` holds colour, not only gray stored as RGB."""
     step = max(1, min(picture.shape[:2]) // 256)

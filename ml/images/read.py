@@ -10,12 +10,14 @@ from ml.images.boundary import decoding, silenced
 from ml.images.dicom import decoded_frames, load
 from ml.images.kept import Kept
 from ml.images.layout import layout_of
-from ml.images.plain import read_plain
+from ml.images.masking import filled, grown
+from ml.images.plain import PlainPicture, read_plain, with_stored
 from ml.images.plane import make_plane
 from ml.images.png import make_png
 from ml.images.read_dicom import process_dicom, shown_frame
 from ml.images.records import Limits, Options, Picture, Processed, Unreadable
 from ml.images.sniff import Kind, kind_of
+from ml.images.text import find_hidden_text
 
 __all__ = ["Limits", "Options", "Picture", "Processed", "Unreadable", "process_file", "rebuild_plane"]
 
@@ -83,18 +85,22 @@ def _read(source: Path, limits: Limits) -> bytes:
 def _process_plain(data: bytes, kind: Kind, kept: Kept) -> Processed:
     with kept.timed("decode_ms"):
         plain = read_plain(data, kept.options.limits)
-    picture = kept.picture(0, plain.gray, PLAIN, plain.notes, hounsfield=False)
+        pixels = _pixels_of(plain)
+    regions = 0
+    if kept.options.mask_text:
+        with kept.timed("mask_ms"):
+            plain, regions = _masked(plain)
+    picture = kept.picture(0, plain.gray, PLAIN, plain.notes, stored=plain.stored, hounsfield=False, masked=regions)
     with kept.timed("source_ms"):
         kept.write("source.png", make_png(plain.stored))
     rows, columns = plain.stored.shape
-    shape = f"{rows}x{columns}:{plain.stored.dtype.str}".encode()
     return Processed(
         kind=kind,
         study_uid=None,
         series_uid=None,
         instance_uid=None,
         patient=None,
-        pixels_sha256=hashlib.sha256(shape + plain.stored.tobytes()).hexdigest(),
+        pixels_sha256=pixels,
         source_name="source.png",
         facts={
             "Format": kind.upper(),
@@ -108,3 +114,18 @@ def _process_plain(data: bytes, kind: Kind, kept: Kept) -> Processed:
         timings=kept.timings,
         deidentified={"kept": {}, "changed": {}, "removed": {}},
     )
+
+
+def _pixels_of(plain: PlainPicture) -> str:
+    """Hash what was sent, before anything is masked: the same file names the same picture, masked or not."""
+    rows, columns = plain.stored.shape
+    shape = f"{rows}x{columns}:{plain.stored.dtype.str}".encode()
+    return hashlib.sha256(shape + plain.stored.tobytes()).hexdigest()
+
+
+def _masked(plain: PlainPicture) -> tuple[PlainPicture, int]:
+    """Fill what seems to be text; the picture itself, and 0, where nothing does."""
+    boxes = grown(find_hidden_text(plain.gray, plain.stored), *plain.gray.shape)
+    if not boxes:
+        return plain, 0
+    return with_stored(plain, filled(plain.stored, plain.gray, boxes)), len(boxes)

@@ -16,6 +16,7 @@ from ml.images.dicom_routing import route_of
 from ml.images.header import frame_header, uid, words
 from ml.images.kept import Kept
 from ml.images.layout import Layout, layout_of
+from ml.images.mask_dicom import Masked, feed, hasher, mask_text
 from ml.images.pseudonyms import Pseudonyms
 from ml.images.records import Picture, Processed
 
@@ -57,7 +58,11 @@ def process_dicom(data: bytes, kept: Kept) -> Processed:
     with kept.timed("deidentify_ms"), decoding():
         instance = pseudonyms.uid(uid(original, "SOPInstanceUID") or hashlib.sha256(data).hexdigest())
         done = deidentify(original, pseudonyms, instance=instance)
-    pictures, pixels, window = _frames(original, done.dataset, layout, kept)
+    masked = None
+    if kept.options.mask_text:
+        with kept.timed("mask_ms"):
+            masked = mask_text(done.dataset, layout, limits)
+    pictures, pixels, window = _frames(original, done.dataset, layout, kept, masked)
     with kept.timed("source_ms"):
         kept.write("source.dcm", _file_of(done))
     with decoding():
@@ -85,25 +90,29 @@ def shown_frame(pixels: NDArray[Any], dataset: Dataset, layout: Layout, frame: i
 
 
 def _frames(
-    original: FileDataset, clean: FileDataset, layout: Layout, kept: Kept
+    original: FileDataset, clean: FileDataset, sent: Layout, kept: Kept, masked: Masked | None
 ) -> tuple[tuple[Picture, ...], str, str]:
-    """Give the pictures, the hash of all decoded frames, and the window of the first."""
-    digest = hashlib.sha256(f"{layout.rows}x{layout.columns}x{layout.samples}x{layout.frames}".encode())
+    """Give the pictures, the hash of all frames as they were sent, and the window of the first."""
+    layout = masked.layout if masked else sent
+    digest = hasher(layout)
     pictures: list[Picture] = []
     window = ""
     frames = decoded_frames(clean, layout)
     for frame in range(layout.frames):
         with kept.timed("decode_ms"):
             pixels = next(frames)
-            digest.update(pixels.dtype.str.encode() + pixels.tobytes())
+            feed(digest, pixels)
         with kept.timed("gray_ms"), decoding():
             own = frame_header(original, frame, layout.frames)
             told = route_of(own, hold_burned_in=kept.options.hold_burned_in)
             look = shown_frame(pixels, clean, layout, frame)
             hounsfield = is_hounsfield(frame_header(clean, frame, layout.frames))
         window = window or look.window
-        pictures.append(kept.picture(frame, look.gray, told, look.notes, hounsfield=hounsfield))
-    return tuple(pictures), digest.hexdigest(), window
+        regions = masked.regions if masked else 0
+        pictures.append(
+            kept.picture(frame, look.gray, told, look.notes, stored=pixels, hounsfield=hounsfield, masked=regions)
+        )
+    return tuple(pictures), masked.pixels_sha256 if masked else digest.hexdigest(), window
 
 
 def _file_of(done: Deidentified) -> bytes:

@@ -42,7 +42,8 @@ class Options:
 
     key: bytes = field(repr=False)  # the site's pseudonym key, 32 bytes; never in a log
     modality: Modality | None = None  # what the uploader said; None: tell from the file
-    hold_burned_in: bool = False  # do not assess DICOM pictures into which text may be burned
+    hold_burned_in: bool = False  # do not assess pictures into which text may be burned, by header or by look
+    mask_text: bool = False  # fill what seems to be text, before anything is kept
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -63,6 +64,7 @@ class Picture:
     not_assessed: NotAssessed | None
     plane_sha256: str
     position: float | None  # mm along the normal of the slice; None unless CT with a position
+    masked: int = 0  # regions that were filled because they seemed to hold text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

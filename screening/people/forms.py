@@ -185,3 +185,4 @@ class PolicyForm(forms.Form):
     """What a site decides for all its pictures."""
 
     hold_burned_in = forms.BooleanField(label=_("Hold back pictures that may carry burned-in text"), required=False)
+    mask_text = forms.BooleanField(label=_("Fill what seems to be burned-in text with black"), required=False)

@@ -53,15 +53,21 @@ def remove_member(*, membership: Membership, actor: Actor) -> None:
         locked.delete()
 
 
-def set_policy(*, site_id: UUID, hold_burned_in: bool, actor: Actor) -> Site:
-    """Decide whether pictures that may carry burned-in text are held back from screening."""
+def set_policy(*, site_id: UUID, hold_burned_in: bool, mask_text: bool, actor: Actor) -> Site:
+    """Decide whether pictures that may carry burned-in text are held back, and whether what seems to be text is filled.
+
+    Pictures that the site holds already stay as they are.
+    """
+    chosen = {"hold_burned_in": hold_burned_in, "mask_text": mask_text}
     with transaction.atomic():
         site = Site.objects.select_for_update().get(pk=site_id)
-        if site.hold_burned_in == hold_burned_in:
+        changed: dict[str, object] = {name: value for name, value in chosen.items() if getattr(site, name) != value}
+        if not changed:
             return site
-        site.hold_burned_in = hold_burned_in
-        site.save(update_fields=["hold_burned_in"])
-        record(actor, [_draft(site.pk, "site:policy_changed", {"hold_burned_in": hold_burned_in})])
+        for name, value in changed.items():
+            setattr(site, name, value)
+        site.save(update_fields=list(changed))
+        record(actor, [_draft(site.pk, "site:policy_changed", changed)])
     return site
 
 

@@ -99,7 +99,7 @@ def site_policy(request: HttpRequest, site_id: UUID) -> HttpResponse:
     site = _site(request, site_id)
     form = PolicyForm(request.POST)
     form.is_valid()
-    set_policy(site_id=site.pk, hold_burned_in=form.cleaned_data["hold_burned_in"], actor=Actor.user(_user(request)))
+    set_policy(site_id=site.pk, actor=Actor.user(_user(request)), **form.cleaned_data)
     messages.success(request, _("The policy is stored. It holds for pictures that arrive from now on."))
     return redirect("admin_site", site_id)
 
@@ -124,7 +124,7 @@ def _page(
         "members": members_of(site),
         "invitations": open_invitations(site),
         "form": form or RoleForm(),
-        "policy": PolicyForm(initial={"hold_burned_in": site.hold_burned_in}),
+        "policy": PolicyForm(initial={"hold_burned_in": site.hold_burned_in, "mask_text": site.mask_text}),
         "made": made,
         "link": link,
     }

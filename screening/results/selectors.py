@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from ml.vocabulary import NOT_ASSESSED_TEXT, NOTE_TEXT, NotAssessed, Note
+from ml.vocabulary import NOT_ASSESSED_TEXT, NotAssessed, note_text
 from screening.errors import UnknownModel
 from screening.results.models import ModelVersion, Screening, ScreeningState
 from screening.studies.models import Study, StudyState
@@ -76,7 +76,7 @@ def why(row: Screening) -> str:
     if row.state != ScreeningState.SCORED:
         return f"Not assessed by {row.model_version.name}: {cause(row)}."
     sentence = f"{row.model_version.name}: {_against_thresholds(row)}."
-    notes = [NOTE_TEXT[Note(note)] for note in row.image.notes if note in set(Note)]
+    notes = [text for note in row.image.notes if (text := note_text(note))]
     return " ".join([sentence, *notes])
 
 

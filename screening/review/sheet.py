@@ -10,7 +10,7 @@ from uuid import UUID
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from ml.vocabulary import NOT_ASSESSED_TEXT, NOTE_TEXT
+from ml.vocabulary import NOT_ASSESSED_TEXT, note_text
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import ChainReport, chain_key, verify_chain
 from screening.results.models import Screening
@@ -23,7 +23,6 @@ from screening.studies.models import Image, Study
 from screening.users.models import User
 
 LATEST_EVENTS: Final = 200
-_NOTES: Final = {note.value: text for note, text in NOTE_TEXT.items()}
 _CAUSES: Final = {code.value: text for code, text in NOT_ASSESSED_TEXT.items()}
 
 
@@ -135,7 +134,7 @@ def _picture(image: Image, number: int, rows: Sequence[Screening]) -> Picture:
     return Picture(
         image=image,
         number=number,
-        notes=tuple(_NOTES[note] for note in image.notes if note in _NOTES),
+        notes=tuple(text for note in image.notes if (text := note_text(note))),
         not_assessed=_CAUSES.get(code, code),
         opinions=tuple(sorted((of_picture(row) for row in rows), key=lambda opinion: opinion.version.name)),
     )

@@ -40,6 +40,11 @@ class Site(models.Model):
     hold_burned_in = models.BooleanField(
         default=False, help_text="Keep pictures that may carry burned-in text from being screened."
     )
+    mask_text = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Fill what seems to be burned-in text with black before a picture is kept.",
+    )
     failed_days = models.PositiveSmallIntegerField(
         default=7, help_text="Days that the bytes of failed files are kept for a retry."
     )

@@ -206,7 +206,7 @@ def test_frame_that_does_not_exist_cannot_be_rebuilt(read):
 
 
 def test_timings_say_where_the_time_went(read):
-    for made, steps in ((phantoms.png_file, 5), (phantoms.dicom_file, 7)):
+    for made, steps in ((phantoms.png_file, 6), (phantoms.dicom_file, 8)):
         timings = read(made()).processed.timings
 
         assert len(timings) == steps

@@ -216,6 +216,20 @@ def test_a_policy_is_stored_and_told_once(people):
     ]
 
 
+def test_masking_of_text_is_off_until_it_is_chosen_and_the_page_says_what_it_does_not_do(people):
+    client = signed_in(people.admin)
+    assert not Site.objects.get(pk=people.site.pk).mask_text
+
+    client.post(page_of(people, "site_policy"), {"mask_text": "on"})
+    page = client.get(page_of(people, "admin_site"))
+
+    site = Site.objects.get(pk=people.site.pk)
+    assert (site.mask_text, site.hold_burned_in) == (True, False)
+    assert page.context["policy"].initial == {"hold_burned_in": False, "mask_text": True}
+    assert "not a guarantee of anonymity" in page.content.decode()
+    assert people.events() == [("site:policy_changed", f"user:{people.admin.pk}", {"mask_text": True})]
+
+
 def test_one_site_is_gone_to_at_once_and_several_are_listed(people):
     client = signed_in(people.admin)
     second = SiteFactory(name="Second site")

@@ -219,13 +219,16 @@ def test_the_next_study_is_the_next_of_the_same_tray_and_the_list_begins_again_a
 
 def test_reasons_and_notes_of_pictures_are_said_in_words(client, reader, site, version):
     study = StudyFactory(upload=UploadFactory(site=site, finished=True), incomplete=True)
-    image = ImageFactory(study=study, notes=["window_guessed"], not_assessed="wrong_view")
+    notes = ["window_guessed", "text_seen", "text_masked:3", "of_a_later_release"]
+    image = ImageFactory(study=study, notes=notes, not_assessed="wrong_view")
     ScreeningFactory(image=image, model_version=version, state=ScreeningState.INCONCLUSIVE, code="wrong_view")
     client.force_login(reader)
 
     said = client.get(address(study)).text
 
     assert "No display window was stored; gray values were scaled by percentiles." in said
+    assert "The picture seems to hold burned-in text." in said
+    assert "Regions that seemed to hold burned-in text were filled with black: 3." in said
     assert "Picture 1 was not assessed: it is not a frontal view." in said
 
 

@@ -35,6 +35,7 @@ def request(source: Path, out: Path) -> dict[str, object]:
         "key": KEY,
         "modality": "xray",
         "hold_burned_in": False,
+        "mask_text": False,
         "limits": LIMITS,
     }
 

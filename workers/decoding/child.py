@@ -47,6 +47,7 @@ def _process(request: dict[str, Any]) -> dict[str, Any]:
         key=base64.b64decode(request["key"]),
         modality=Modality(request["modality"]) if request["modality"] else None,
         hold_burned_in=bool(request["hold_burned_in"]),
+        mask_text=bool(request["mask_text"]),
         limits=Limits(**request["limits"]),
     )
     return {"processed": process_file(Path(request["source"]), Path(request["out"]), options).as_json()}

@@ -1,0 +1,69 @@
+"""Thin strokes of a gray picture, bright or dark, and the connected parts that they make."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.images.components import Components, components_of
+
+STROKE: Final = 7  # pixels: what is thinner, in rows or in columns, counts as a stroke
+STEP: Final = 40  # gray values between a stroke and what lies around it
+AROUND: Final = 9  # pixels: a stroke has at least half the step of the clearest one so near
+MOST_STROKES: Final = 0.25  # of the pixels: beyond, the picture is noise, and noise has no letters
+HEIGHTS: Final = (5, 48)  # pixels of a part that may be a letter or, with its letters grown together, a word
+LONGEST_WORD: Final = 16  # heights
+MOST: Final = 600  # parts that are looked at, those with most pixels first: grain has thousands
+
+Gray = NDArray[np.uint8]
+
+
+def letters_of(gray: Gray) -> tuple[Components, NDArray[np.float64]]:
+    """Find the bright parts that have the size of letters or words, from left to right.
+
+    Args:
+        gray: uint8, shape `(rows, columns)`. Hand over its negative to find dark ones.
+
+    Returns:
+        The parts, and for each how far it stands out, in gray values.
+    """
+    step = strokes(gray)
+    mask = (step >= STEP) & (step > spread(step, AROUND, np.maximum) // 2)
+    if np.count_nonzero(mask) > MOST_STROKES * mask.size:
+        mask[:] = False
+    parts = components_of(mask, step)
+    high, wide = parts.bottom - parts.top, parts.right - parts.left
+    parts = parts.only((high >= HEIGHTS[0]) & (high <= HEIGHTS[1]) & (wide <= LONGEST_WORD * high))
+    if len(parts) > MOST:
+        parts = parts.only(np.argsort(-parts.area, kind="stable")[:MOST])
+    parts = parts.only(np.argsort(parts.left, kind="stable"))
+    return parts, parts.weight / np.maximum(parts.area, 1)
+
+
+def strokes(gray: Gray) -> Gray:
+    """Give how much brighter each pixel is than what is left when thin things are taken away (a top-hat)."""
+    return gray - spread(spread(gray, STROKE, np.minimum), STROKE, np.maximum)
+
+
+def spread(gray: Gray, side: int, pick: Any) -> Gray:
+    """Give the smallest or largest value in a square around each pixel; beyond the edge lies the edge.
+
+    Args:
+        gray: uint8, shape `(rows, columns)`.
+        side: Of the square, odd.
+        pick: `np.minimum` or `np.maximum`.
+    """
+    for axis in (0, 1):
+        gray = _along(axis, gray, side, pick)
+    return gray
+
+
+def _along(axis: int, gray: Gray, side: int, pick: Any) -> Gray:
+    half = side // 2
+    out: Gray = np.pad(gray, [(half, half) if axis == each else (0, 0) for each in (0, 1)], "edge")
+    have = 1
+    while have < side:  # each pass doubles the stretch that one value stands for
+        step = min(have, side - have)
+        out = pick(out[:-step], out[step:]) if axis == 0 else pick(out[:, :-step], out[:, step:])
+        have += step
+    return out

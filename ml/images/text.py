@@ -1,0 +1,217 @@
+"""Text that is burned into a picture: found by its strokes, told from a marker or a wire by its lines.
+
+A letter is a thin stroke that is brighter (or darker) than what lies around it, its rows cross more than
+one stroke, and it stands in a line with others of like height. A side marker stands alone; ribs, wires,
+vessels and the ticks of a ruler are crossed once. The same picture gives the same boxes everywhere.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ml.images.components import Components
+from ml.images.strokes import letters_of
+
+LONGEST: Final = 1152  # pixels of the reduced picture, in which lines are looked for
+BEYOND: Final = 2  # times the span of most stored values; what is further away counts as so far
+SMALLEST: Final = 16  # pixels of a side; nothing can be read in less
+LONG: Final = 2.0  # heights; a line is longer than a marker's one or two letters
+APART: Final = 0.9  # heights of the larger letter; the next one of a line begins within
+UNLIKELY: Final = 1.9  # times the height of a neighbour: no letter of one line
+LEAST: Final = 3.0  # strength of a line that counts
+BESIDE: Final = -1.0  # strength of a line that counts next to such a one
+NEAR: Final = 2.0  # heights between lines of one block
+STROKES_A_HEIGHT: Final = (0.8, 5.0)  # strokes that a row crosses over a stretch as long as a letter is high
+CROSSED: Final = 1.1  # strokes that a row of a letter crosses; the ticks of a ruler are crossed once
+# What makes a line, in log-odds: fitted to 3,300 drawn lines on pictures of `train` against 600 others of its
+# CT slices (November 2026), then rounded.
+STROKES: Final = 4.0  # for the logarithm of how many strokes a row crosses
+LETTERS: Final = 1.0  # for the logarithm of how many parts there are
+STEP: Final = 0.04  # for a gray value by which they stand out
+FILL: Final = 10.0  # for the part of their boxes that they fill
+UNEVEN: Final = -9.0  # for the spread of their tops or their feet, in heights
+UNLIKE: Final = -8.0  # for the spread of their heights, in heights
+NONE: Final = -12.5
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A box that seems to hold a line of text, in pixels of the picture."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+    strength: float  # log-odds: LEAST and more
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    top: int
+    left: int
+    bottom: int
+    right: int
+    strength: float
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
+    """Find what seems to be lines of text, from the top down.
+
+    Args:
+        gray: uint8, shape `(rows, columns)`, as it is shown. Never modified.
+
+    Returns:
+        Boxes within the picture. Letters below 5 pixels, upright or handwritten lines, and text that hardly
+        stands out are not found; lettering that is no patient's (PORTABLE, 65 kV) is.
+
+    Example:
+        >>> find_text(np.zeros((400, 400), np.uint8))
+        ()
+    """
+    rows, columns = gray.shape
+    if min(rows, columns) < SMALLEST:
+        return ()
+    factor = -(-max(rows, columns) // LONGEST)
+    small = np.asarray(Image.fromarray(gray).reduce(factor)) if factor > 1 else gray
+    found = [line for picture in (small, ~small) for line in _lines(picture)]
+    return tuple(
+        Region(
+            row=line.top * factor,
+            column=line.left * factor,
+            height=min(line.bottom * factor, rows) - line.top * factor,
+            width=min(line.right * factor, columns) - line.left * factor,
+            strength=round(line.strength, 2),
+        )
+        for line in sorted(found, key=lambda line: (line.top, line.left))
+    )
+
+
+def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any]) -> tuple[Region, ...]:
+    """Find lines of text in what is shown, and in what a window hides: white letters on tissue shown white.
+
+    Args:
+        gray: uint8, shape `(rows, columns)`, as it is shown.
+        stored: What is kept of the same picture. Looked at where it is gray and has more than 8 bits.
+    """
+    found = find_text(gray)
+    if stored.ndim != 2 or stored.dtype.itemsize == 1:
+        return found
+    return tuple(dict.fromkeys(found + find_text(_whole_range(stored))))
+
+
+def _whole_range(stored: NDArray[Any]) -> NDArray[np.uint8]:
+    """Give stored values in 256 levels, cut where they lie far beyond most others: padding may."""
+    step = max(1, min(stored.shape) // 128)
+    low, high = (int(end) for end in np.percentile(stored[::step, ::step], [2, 98], method="nearest"))
+    beyond = BEYOND * max(1, high - low)
+    low, high = max(int(stored.min()), low - beyond), min(int(stored.max()), high + beyond)
+    cut = np.clip(stored, low, high)
+    # Differences of signed values fit the unsigned type of the same size: whatever overflows comes back.
+    unsigned = np.dtype(f"u{cut.dtype.itemsize}").type
+    above = cut.view(unsigned) - unsigned(low % 2 ** (8 * cut.dtype.itemsize))
+    shift = max(0, (high - low).bit_length() - 8)
+    most = max(1, (high - low) >> shift)
+    table = [min(255, level * 255 // most) for level in range(256)]
+    return np.asarray(Image.fromarray((above >> unsigned(shift)).astype(np.uint8)).point(table))
+
+
+def _lines(gray: NDArray[np.uint8]) -> list[_Line]:
+    """Give the lines of bright text."""
+    parts, steps = letters_of(gray)
+    if not len(parts):
+        return []
+    lines = _measured(parts, steps, _aligned(parts))
+    found = [line for line in lines if line.strength >= LEAST and line.right - line.left >= LONG * line.height]
+    others = [line for line in lines if line not in found]
+    while beside := [line for line in others if any(_one_block(line, known) for known in found)]:
+        found += beside
+        others = [line for line in others if line not in beside]
+    return [_grown(line, parts) for line in found]
+
+
+def _aligned(parts: Components) -> NDArray[np.int64]:
+    """Give each part the index of the first of its line: next to each other, of like height, on one level."""
+    high, every = parts.bottom - parts.top, np.arange(len(parts))
+    # From left to right: what begins further away than a gap of the largest likely letter need not be looked at.
+    past = np.searchsorted(parts.left, parts.right + APART * UNLIKELY * high, side="right")
+    count = np.maximum(0, past - every - 1)
+    first = np.repeat(every, count)
+    second = first + 1 + np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    small, large = np.minimum(high[first], high[second]), np.maximum(high[first], high[second])
+    gap = parts.left[second] - parts.right[first]
+    tops, feet = parts.top[first] - parts.top[second], parts.bottom[first] - parts.bottom[second]
+    off = np.minimum(abs(tops), abs(feet))
+    shared = np.minimum(parts.bottom[first], parts.bottom[second]) - np.maximum(parts.top[first], parts.top[second])
+    linked = (gap >= -0.3 * small) & (gap <= APART * large) & (large <= UNLIKELY * small)
+    linked &= (off <= np.maximum(1, 0.2 * small)) & (shared >= 0.6 * small)
+    first, second = first[linked], second[linked]
+    root = every
+    while not np.array_equal(root[first], root[second]):
+        low = np.minimum(root[first], root[second])
+        joined = root.copy()
+        np.minimum.at(joined, np.maximum(root[first], root[second]), low)
+        root = joined[joined]
+    return root
+
+
+def _measured(parts: Components, steps: NDArray[np.float64], root: NDArray[np.int64]) -> list[_Line]:
+    """Give the lines that may count, with their strength."""
+    order = np.argsort(root, kind="stable")
+    starts = np.flatnonzero(np.diff(root[order], prepend=-1))
+    letters = np.diff(np.append(starts, len(order)))
+    parts, steps = parts.only(order), steps[order]
+
+    def mean(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.asarray(np.add.reduceat(values.astype(np.float64), starts) / letters)
+
+    def spread(values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.sqrt(np.maximum(0, mean(values.astype(np.float64) ** 2) - mean(values) ** 2))
+
+    high, wide = parts.bottom - parts.top, parts.right - parts.left
+    height = mean(high)
+    top, bottom = np.minimum.reduceat(parts.top, starts), np.maximum.reduceat(parts.bottom, starts)
+    left, right = np.minimum.reduceat(parts.left, starts), np.maximum.reduceat(parts.right, starts)
+    strokes = mean(np.maximum(1, parts.runs / high)) * letters
+    strength = (
+        STROKES * np.log(strokes)
+        + LETTERS * np.log(letters)
+        + STEP * mean(steps)
+        + FILL * mean(parts.area / (high * wide))
+        + UNEVEN * np.minimum(spread(parts.top), spread(parts.bottom)) / height
+        + UNLIKE * spread(high) / height
+        + NONE
+    )
+    dense = strokes * height / (right - left)
+    once = strokes < CROSSED * letters  # next to another line it may be text, alone never
+    strength[once] = np.minimum(strength[once], LEAST - 1)
+    able = (strength >= BESIDE) & (dense >= STROKES_A_HEIGHT[0]) & (dense <= STROKES_A_HEIGHT[1])
+    measured = zip(*(each[able].tolist() for each in (top, left, bottom, right, strength)), strict=True)
+    return [_Line(*one) for one in measured]
+
+
+def _one_block(line: _Line, other: _Line) -> bool:
+    """Whether two lines stand close together and are of like height."""
+    most = NEAR * max(line.height, other.height)
+    across = max(line.left, other.left) - min(line.right, other.right)
+    down = max(line.top, other.top) - min(line.bottom, other.bottom)
+    like = max(line.height, other.height) <= 2 * min(line.height, other.height)
+    return like and across <= most and down <= most
+
+
+def _grown(line: _Line, parts: Components) -> _Line:
+    """Take in what stands at the ends of a line on its level, though it was not linked: a broken letter, a stop."""
+    top, left, bottom, right = line.top, line.left, line.bottom, line.right
+    high = bottom - top
+    shared = np.minimum(parts.bottom, bottom) - np.maximum(parts.top, top)
+    level = (shared >= 0.6 * (parts.bottom - parts.top)) & (parts.bottom - parts.top <= 1.5 * high)
+    for _ in range(3):
+        near = level & (parts.left <= right + 1.5 * high) & (parts.right >= left - 1.5 * high)
+        left, right = int(min(left, *parts.left[near])), int(max(right, *parts.right[near]))
+    return _Line(int(min(top, *parts.top[near])), left, int(max(bottom, *parts.bottom[near])), right, line.strength)
