@@ -25,7 +25,7 @@ class SiteFactory(DjangoModelFactory):
     class Meta:
         model = Site
 
-    name = factory.Sequence(lambda n: f"Site {n}")
+    name = factory.Sequence(lambda n: f"Site {n:05}")
 
 
 class UserFactory(DjangoModelFactory):
@@ -35,7 +35,7 @@ class UserFactory(DjangoModelFactory):
         model = User
         skip_postgeneration_save = True
 
-    username = factory.Sequence(lambda n: f"person{n}")
+    username = factory.Sequence(lambda n: f"person{n:05}")
 
     @factory.post_generation
     def accepted(obj, create, extracted, **_):  # noqa: N805 - factory_boy passes the object
@@ -63,7 +63,7 @@ class ModelVersionFactory(DjangoModelFactory):
         model = ModelVersion
         skip_postgeneration_save = True
 
-    slug = factory.Sequence(lambda n: f"xray-test-{n}")
+    slug = factory.Sequence(lambda n: f"xray-test-{n:05}")
     version = "1.0.0"
     title = "A model for tests"
     modality = "xray"
@@ -96,7 +96,7 @@ class ItemFactory(DjangoModelFactory):
         model = Item
 
     upload = factory.SubFactory(UploadFactory)
-    path = factory.Sequence(lambda n: f"folder/picture{n}.png")
+    path = factory.Sequence(lambda n: f"folder/picture{n:05}.png")
     path_digest = factory.Sequence(lambda n: f"{n:064x}")
     size = 1000
     sha256 = factory.Sequence(lambda n: f"{n:064x}")
