@@ -10,6 +10,7 @@ from ml.models.card import BundleError
 from ml.training.augment import Degradation
 from ml.training.data import DataError
 from ml.training.finetune import Steps
+from ml.training.layouts.layout import Layout, ManifestLayout, read_layout
 from ml.vocabulary import Modality
 
 
@@ -38,6 +39,7 @@ class Training:
     licence: str
     degradation: Degradation = field(default_factory=Degradation)
     fine_tune: Steps | None = None
+    data: Layout = field(default_factory=ManifestLayout)
 
 
 def read_training(path: Path) -> Training:
@@ -78,7 +80,8 @@ def _training(document: dict[str, Any]) -> Training:
     values["modality"] = Modality(values["modality"])
     values["base"] = Path(values["base"])
     return Training(
-        **{name: _tuple(value) for name, value in values.items()},
+        **{name: _tuple(value) for name, value in values.items() if name != "data"},
+        data=read_layout(values.get("data", {})),
         degradation=Degradation(**degradation),
         fine_tune=None if steps is None else Steps(**steps),
     )

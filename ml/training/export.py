@@ -38,7 +38,7 @@ def write_bundle(
         trained: What came out.
         examples: What it was trained on.
         points: Thresholds of the labels that flag.
-        sections: `metrics` and `trivial_baselines` of the card.
+        sections: `metrics`, `trivial_baselines` and `limits` of the card.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rest = {
@@ -86,10 +86,9 @@ def _card(
         files={WEIGHTS_FILE: weights_sha256},
         model_sha256="",
         licence=training.licence,
-        training_data=_counts(examples) | {"how": trained.how, "seed": training.seed},
+        training_data=_counts(examples) | trained.data | {"how": trained.how, "seed": training.seed},
         shortcut=NOT_TESTED,
         evaluations={"val": 0, "external": 0},
-        limits=training.limits,
         **sections,
     )
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from ml.models.bundle import load_bundle
 from ml.models.card import Card
 from ml.models.verify import verify
 from ml.training.config import Training
-from ml.training.data import Example, choose, read_manifest
+from ml.training.data import Example, choose
 from ml.training.export import write_bundle
+from ml.training.layouts.layout import layout_told
 from ml.training.linear import features_of, train_linear
 from ml.training.splits import grouped_folds
 from ml.training.trained import Trained, operating_points
@@ -34,7 +36,8 @@ def train(training: Training, data: Path, out: Path) -> Card:
         BundleError: the bundle does not reproduce its own reference scores.
     """
     out.mkdir(parents=True, exist_ok=True)
-    examples = choose(read_manifest(data), modality=training.modality, split="train", labels=training.labels)
+    collection = training.data.read(data, training.modality, training.labels)
+    examples = choose(collection.examples, modality=training.modality, split="train", labels=training.labels)
     trunk = base_weights(training.base, training.architecture, training.input_side, training.seed)
     fold = grouped_folds(examples, training.folds, training.seed)
     passes = features_of(training, trunk, examples, out / "features.npy")
@@ -45,7 +48,9 @@ def train(training: Training, data: Path, out: Path) -> Card:
     sections = {
         "metrics": {"out_of_fold": _figures(training, examples, trained, points)},
         "trivial_baselines": {"out_of_fold": _trivial(training, examples, fold)},
+        "limits": training.limits + collection.limits,
     }
+    trained = replace(trained, data=collection.told() | {"layout": layout_told(training.data)})
     _keep(out, training, examples, fold, trained.scores)
     card = write_bundle(out / "bundle", training, trained, examples, points, sections)
     verify(load_bundle(out / "bundle"))
