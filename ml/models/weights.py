@@ -1,5 +1,6 @@
 """The numbers of a bundle: safetensors in, arrays out, and into the layers of a trunk."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,6 +87,16 @@ def taken_from(model: Any) -> Weights:
 def rounded(trunk: Mapping[str, NDArray[np.float32]]) -> Weights:
     """Return weights as a bundle will store them: what is fitted on them is what is shipped."""
     return {name: array.astype(np.float16).astype(np.float32) for name, array in trunk.items()}
+
+
+def digest(weights: Mapping[str, NDArray[np.float32]]) -> str:
+    """Hash arrays by name, shape and value, whatever file they came from: 64 hexadecimal digits."""
+    told = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name], np.float32)
+        told.update(f"{name}{array.shape}".encode())
+        told.update(array.data)
+    return told.hexdigest()
 
 
 def drawn(model: Any, seed: int) -> Weights:
