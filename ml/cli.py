@@ -24,6 +24,7 @@ MODULES: Final = {
     "score": "ml.models.commands",
     "verify": "ml.models.commands",
     "import_weights": "ml.models.commands",
+    "ship": "ml.models.commands",
 }
 
 
@@ -63,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check hashes, shapes and reference scores")
     verify.add_argument("bundle", type=Path, help="a bundle, or a folder of bundles")
     verify.set_defaults(command="verify")
+
+    shipping = commands.add_parser("ship", help="put a trained bundle among the others, its trunk into their store")
+    shipping.add_argument("bundle", type=Path)
+    shipping.add_argument("--out", type=Path, required=True, help="folder of bundles; <slug>/<version> is made in it")
+    shipping.set_defaults(command="ship")
 
     _add_import(commands)
     return parser

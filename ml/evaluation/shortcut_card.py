@@ -72,7 +72,7 @@ def examine_bundle(folder: Path, data: Path, again: Again | None = None, *, layo
     strength = float(card.training_data.get("how", {}).get("inverse_penalty", STRENGTH))
     tested = tuple(np.unique(fold).tolist()[: again.folds if again else None])
     subject = Subject(examples, card.labels, card.flag_labels, fold, strength, balanced_by="label", tested=tested)
-    weights = w.read_weights(bundle.weights)
+    weights = w.read_bundle(bundle)
     own = _features(card, w.trunk_of(weights), examples)
     head = Head(weights[w.HEAD_KERNEL].astype(float), weights[w.HEAD_BIAS].astype(float))
     shipped = {name: scores_of(head.logits(rows)) for name, rows in own.items()}

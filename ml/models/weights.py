@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from ml.models.bundle import Bundle
 from ml.models.card import BundleError
 
 Weights = dict[str, NDArray[np.float32]]
@@ -37,6 +38,16 @@ def read_weights(path: Path) -> Weights:
             "Restore the bundle from where it was released.",
         ) from problem
     return {name: array.astype(np.float32) for name, array in stored.items()}
+
+
+def read_bundle(bundle: Bundle) -> Weights:
+    """Read all tensors of a bundle, those of a trunk in a file of its own among them.
+
+    Raises:
+        BundleError: `weights_unreadable`.
+    """
+    weights = read_weights(bundle.weights)
+    return weights if bundle.trunk is None else weights | read_weights(bundle.trunk)
 
 
 def write_weights(path: Path, trunk: Mapping[str, NDArray[np.float32]], rest: Weights) -> None:
