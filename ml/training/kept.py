@@ -17,15 +17,20 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def refuse_other(path: Path, key: str) -> None:
+def refuse_other(path: Path, key: str, first: Path | None = None) -> None:
     """Write down what the files beside `path` were computed from, or compare with what was written.
+
+    Args:
+        path: Where it is written.
+        key: Of what they are computed from now.
+        first: The first file that is computed; if it is there and nothing was written down, it is anybody's.
 
     Raises:
         DataError: `other_run`: they were computed from other pictures, weights or settings.
     """
-    if not path.exists():
+    if not path.exists() and (first is None or not first.exists()):
         write_whole(path, key.encode())
-    elif path.read_text(encoding="utf-8") != key:
+    elif not path.exists() or path.read_text(encoding="utf-8") != key:
         raise DataError(
             "other_run",
             "The run folder holds the work of another configuration, other data or other weights.",

@@ -41,7 +41,7 @@ def features_of(training: Training, trunk: Weights, examples: Sequence[Example],
     Raises:
         DataError: `too_many_features`: the distance takes their covariance; `other_run` if `cache` holds others.
     """
-    refuse_other(cache.with_suffix(".key"), features_key(training, trunk, examples))
+    refuse_other(cache.with_suffix(".key"), features_key(training, trunk, examples), cache)
     if cache.exists():
         kept: Features = np.load(cache)
         return kept

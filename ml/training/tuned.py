@@ -139,7 +139,7 @@ class _Run:
         self.steps = training.fine_tune or Steps()
         self.architecture = architecture_named(training.architecture)
         self.board = Board(out / "board")
-        refuse_other(out / "tuned.key", self._key())
+        refuse_other(out / "tuned.key", self._key(), out / "fold0.npz")
         self.views = views_of(training, self.steps, linear.trunk, examples, out)
         self.truth = np.array([training.labels.index(example.label) for example in examples])
 

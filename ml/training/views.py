@@ -44,7 +44,7 @@ def views_of(
     on with the next one. Each is `(pictures, rows, columns, channels)`.
     """
     key = key_of(features_key(training, trunk, examples), steps.first_block, steps.epochs)
-    refuse_other(out / "views.key", key)
+    refuse_other(out / "views.key", key, out / "view0.npy")
     architecture = architecture_named(training.architecture)
     front = architecture.build_front(training.input_side, steps.first_block)
     fill(front, trunk)

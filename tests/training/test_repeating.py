@@ -161,6 +161,17 @@ def test_the_folder_of_another_run_is_refused_and_left_as_it_is(
     assert (folder / "run.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("name", ["features.key", "views.key", "tuned.key"])
+def test_leftovers_of_which_nothing_was_written_down_are_refused(data: Path, tuned: Path, tmp_path: Path, name: str):
+    folder = shutil.copytree(tuned, tmp_path / "run")
+    (folder / name).unlink()
+
+    with pytest.raises(DataError) as refused:
+        run(tiny(), data, folder)
+
+    assert refused.value.code == "other_run"
+
+
 def test_other_pictures_in_the_same_folder_are_refused(tuned: Path, tmp_path: Path):
     (tmp_path / "data").mkdir()
     folder = shutil.copytree(tuned, tmp_path / "run")
