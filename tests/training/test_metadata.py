@@ -151,6 +151,25 @@ def test_malformed_metadata_are_refused_each_with_its_code(tmp_path: Path):
     assert refused(tmp_path) == "path_outside"
 
 
+def test_names_of_columns_may_be_written_large_and_rows_may_be_short(tmp_path: Path):
+    draw(tmp_path / "images" / "0.png", 0)
+    text = "Patientid, Finding,modality,view,folder,filename,date,notes\n1,COVID-19,X-ray,PA,images,0.png\n\n"
+    (tmp_path / "metadata.csv").write_text(text)
+
+    assert read(tmp_path, MetadataLayout(findings={"covid": ["COVID-19"]}, views=["PA"])) == {
+        "0.png": ("covid", "train")
+    }
+
+
+def test_a_table_whose_quotes_do_not_close_is_refused(tmp_path: Path):
+    write(tmp_path, [row(1), row(2)])
+    text = (tmp_path / "metadata.csv").read_text()
+
+    (tmp_path / "metadata.csv").write_text(text.replace("2,", '"2,'))
+
+    assert refused(tmp_path) == "metadata_unreadable"
+
+
 def test_missing_files_are_refused_unless_asked_for(tmp_path: Path):
     write(tmp_path, [row(1), row(2, filename="away.png")])
     allowing = MetadataLayout(findings=FINDINGS, views=["PA"], allow_missing=True)

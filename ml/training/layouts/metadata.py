@@ -139,17 +139,15 @@ def _side(text: str, after: date) -> Literal["train", "val", "undated"]:
 def _rows(path: Path) -> list[tuple[int, Row]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = sorted(COLUMNS - set(reader.fieldnames or ()))
-            rows = [
-                (reader.line_num, {name: (row[name] or "").strip() for name in COLUMNS - set(missing)})
-                for row in reader
-            ]
+            lines = csv.reader(file, strict=True)
+            names = [name.strip().lower() for name in next(lines, [])]  # older versions write Patientid
+            missing = sorted(COLUMNS - set(names))
+            cells = [(lines.line_num, dict(zip(names, line, strict=False))) for line in lines if line]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise _unreadable(f"it cannot be read ({type(problem).__name__})") from problem
     if missing:
         raise _unreadable(f"it lacks the columns {', '.join(missing)}")
-    return rows
+    return [(number, {name: row.get(name, "").strip() for name in COLUMNS}) for number, row in cells]
 
 
 def _unreadable(what: str) -> DataError:
