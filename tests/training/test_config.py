@@ -74,7 +74,7 @@ def test_a_malformed_data_part_is_refused_with_its_code(tmp_path: Path, part: st
     assert refused.value.code == "config_unreadable"
 
 
-@pytest.mark.parametrize("path", sorted(CONFIG.parent.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CONFIG.parent.rglob("*.toml")), ids=lambda path: path.stem)
 def test_every_configuration_of_the_project_can_be_read(path: Path):
     training = read_training(path)
 
