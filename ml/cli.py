@@ -24,6 +24,7 @@ MODULES: Final = {
     "score": "ml.models.commands",
     "verify": "ml.models.commands",
     "import_weights": "ml.models.commands",
+    "ship": "ml.models.commands",
 }
 
 
@@ -64,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("bundle", type=Path, help="a bundle, or a folder of bundles")
     verify.set_defaults(command="verify")
 
+    shipping = commands.add_parser("ship", help="put a trained bundle among the others, its trunk into their store")
+    shipping.add_argument("bundle", type=Path)
+    shipping.add_argument("--out", type=Path, required=True, help="folder of bundles; <slug>/<version> is made in it")
+    shipping.set_defaults(command="ship")
+
     _add_import(commands)
     return parser
 
@@ -94,7 +100,7 @@ def _add_evaluation(commands: Any) -> None:
 
     shortcut = commands.add_parser("shortcut", help="test whether the lungs are needed, and say so on the card")
     shortcut.add_argument("bundle", type=Path)
-    shortcut.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
+    _add_data(shortcut)
     shortcut.add_argument("--config", type=Path, help="for a tuned trunk: what it was tuned by")
     shortcut.add_argument("--run", type=Path, help="for a tuned trunk: folder to tune in, once per fold")
     shortcut.add_argument("--folds", type=int, help="for a tuned trunk: how many to hold out, each a tuning (all)")
@@ -124,11 +130,16 @@ def _add_evaluation(commands: Any) -> None:
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
+    _add_data(parser)
     parser.add_argument("--split", required=True, help="val or external")
     parser.add_argument("--again", action="store_true", help="read what was read before; the card counts it")
 
 
 def _add_folders(parser: argparse.ArgumentParser, out: str) -> None:
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
+    parser.add_argument("--data", type=Path, required=True, help="folder with the pictures")
     parser.add_argument("--out", type=Path, required=True, help=out)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, required=True, help="folder with the pictures")
+    parser.add_argument("--layout", type=Path, help="configuration whose [data] part tells how they lie (the card)")

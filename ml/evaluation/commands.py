@@ -11,6 +11,7 @@ from ml.evaluation import leave_out, populations, shortcut_card
 from ml.evaluation.document import report
 from ml.models.bundle import read_card
 from ml.training.config import read_training
+from ml.training.layouts.layout import Layout
 from ml.vocabulary import DISCLAIMER
 
 REPORTS = Path("var") / "reports"
@@ -20,7 +21,15 @@ def evaluate(options: argparse.Namespace) -> int:
     """Score a split, write it on the card, leave JSON and page, and print the figures."""
     card = read_card(options.bundle)
     out = options.out or REPORTS / f"{card.slug}-{card.version}-{options.split}"
-    told = report(options.bundle, options.data, options.split, out, against=options.against, again=options.again)
+    told = report(
+        options.bundle,
+        options.data,
+        options.split,
+        out,
+        against=options.against,
+        again=options.again,
+        layout=_layout(options),
+    )
     _say({key: value for key, value in told.items() if key not in ("rows", "curves")} | {"written": str(out)})
     return 0
 
@@ -30,7 +39,7 @@ def shortcut(options: argparse.Namespace) -> int:
     again = None
     if options.config is not None and options.run is not None:
         again = shortcut_card.Again(read_training(options.config), options.run, options.folds)
-    card = shortcut_card.examine_bundle(options.bundle, options.data, again)
+    card = shortcut_card.examine_bundle(options.bundle, options.data, again, layout=_layout(options))
     _say({"model": card.name, "sha256": card.model_sha256, **card.shortcut}, options.out)
     return 0
 
@@ -48,7 +57,11 @@ def loso(options: argparse.Namespace) -> int:
 
 def cross_population(options: argparse.Namespace) -> int:
     """Show each model what only the others know."""
-    _say(populations.cross_population(options.bundles, options.data, options.split, again=options.again), options.out)
+    layout = _layout(options)
+    told = populations.cross_population(
+        options.bundles, options.data, options.split, again=options.again, layout=layout
+    )
+    _say(told, options.out)
     return 0
 
 
@@ -58,6 +71,10 @@ def kfold(options: argparse.Namespace) -> int:
     told = folds.kfold(training, options.data, options.out, options.family, options.folds, options.seeds)
     _say({"configuration": training.slug, **told}, options.out / "kfold.json")
     return 0
+
+
+def _layout(options: argparse.Namespace) -> Layout | None:
+    return None if options.layout is None else read_training(options.layout).data
 
 
 def _say(document: dict[str, Any], path: Path | None = None) -> None:

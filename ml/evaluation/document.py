@@ -14,10 +14,18 @@ from ml.evaluation.page import page_of
 from ml.models.bundle import read_card
 from ml.models.card import Card
 from ml.training.data import DataError
+from ml.training.layouts.layout import Layout
 
 
 def report(
-    folder: Path, data: Path, split: str, out: Path, *, against: Path | None = None, again: bool = False
+    folder: Path,
+    data: Path,
+    split: str,
+    out: Path,
+    *,
+    against: Path | None = None,
+    again: bool = False,
+    layout: Layout | None = None,
 ) -> dict[str, Any]:
     """Read a split with one bundle, or two, and leave `evaluation.json` and `evaluation.html` in `out`.
 
@@ -25,11 +33,12 @@ def report(
 
     Args:
         folder: A bundle.
-        data: A folder with `manifest.csv`.
+        data: A folder with the pictures.
         split: "val" or "external".
         out: Made if it is missing.
         against: A bundle of the same labels, to be compared with, patient by patient.
         again: Read what was read before with either.
+        layout: How the folder is read; as each card says if None.
 
     Raises:
         DataError: `labels_differ`; those of `read_split`. Nothing is read then, and nothing counted.
@@ -41,10 +50,10 @@ def report(
     if against is not None:
         refuse_other_labels(read_card(folder), read_card(against))
     out.mkdir(parents=True, exist_ok=True)
-    reading = read_split(folder, data, split, again=again)
+    reading = read_split(folder, data, split, again=again, layout=layout)
     document = report_document(reading, split)
     if against is not None:
-        other = read_split(against, data, split, again=again)
+        other = read_split(against, data, split, again=again, layout=layout)
         document["against"] = difference(reading, other)
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")

@@ -15,9 +15,10 @@ from ml.evaluation.metrics import Floats, auc, by_patient, with_interval
 from ml.evaluation.report import figures, macro_auc
 from ml.inference import Outcome, Scorer, load_scorer
 from ml.models.card import Card
-from ml.training.data import DataError, Example, choose, read_manifest
+from ml.training.data import DataError, Example, choose
 from ml.training.export import write_card
 from ml.training.features import clean_planes
+from ml.training.layouts.layout import Layout, layout_of
 
 SPLITS: Final = ("val", "external")
 
@@ -41,12 +42,12 @@ class Reading:
         return np.array([[outcome.scores.get(name, np.nan) for name in names] for outcome in self.outcomes])
 
 
-def evaluate(folder: Path, data: Path, split: str, *, again: bool = False) -> Card:
+def evaluate(folder: Path, data: Path, split: str, *, again: bool = False, layout: Layout | None = None) -> Card:
     """Score one split and write figures, trivial baselines and the number of readings on the card."""
-    return read_split(folder, data, split, again=again).card
+    return read_split(folder, data, split, again=again, layout=layout).card
 
 
-def read_split(folder: Path, data: Path, split: str, *, again: bool = False) -> Reading:
+def read_split(folder: Path, data: Path, split: str, *, again: bool = False, layout: Layout | None = None) -> Reading:
     """Score one split and write figures, trivial baselines and the number of readings on the card.
 
     Pictures that the distance refuses have no score; every AUC is also given with them counted as wrong,
@@ -54,21 +55,23 @@ def read_split(folder: Path, data: Path, split: str, *, again: bool = False) -> 
 
     Args:
         folder: A bundle; its card is rewritten, its hash stays.
-        data: A folder with `manifest.csv`.
+        data: A folder with the pictures.
         split: "val" or "external".
         again: Read a split that was read before. The card counts it.
+        layout: How the folder is read; as the card says if None.
 
     Raises:
-        DataError: `training_pictures` for any other split; `read_before`; those of `read_manifest`.
+        DataError: `training_pictures` for any other split; `read_before`; those of the layout.
         BundleError: the bundle is not what was released.
     """
     refuse_training(split)
     scorer = load_scorer(folder)
     refuse_second(scorer.card, split, again=again)
-    manifest = read_manifest(data)
-    examples = choose(manifest, modality=scorer.card.modality, split=split, labels=scorer.card.labels)
+    card = scorer.card
+    collection = (layout or layout_of(card)).read(data, card.modality, card.labels).examples
+    examples = choose(collection, modality=scorer.card.modality, split=split, labels=scorer.card.labels)
     reading = Reading(scorer.card, examples, score_examples(scorer, examples))
-    card = with_figures(reading, split, trivial_baselines(scorer.card, manifest, examples))
+    card = with_figures(reading, split, trivial_baselines(card, collection, examples))
     write_card(folder, card)
     return replace(reading, card=card)
 

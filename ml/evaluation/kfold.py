@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 from ml.evaluation.metrics import balanced_accuracy, rounded
 from ml.evaluation.trunks import base_features
 from ml.training.config import Training
-from ml.training.data import DataError, Example, choose, read_manifest
+from ml.training.data import DataError, Example, choose
 from ml.training.head import Features, out_of_fold_logits
 from ml.training.splits import grouped_folds
 
@@ -31,10 +31,11 @@ def kfold(training: Training, data: Path, out: Path, family: str, folds: int, se
         all seeds, and each fold's own.
 
     Raises:
-        DataError: `no_examples`; those of `read_manifest`.
+        DataError: `no_examples`; those of the layout.
     """
-    manifest = [example for example in read_manifest(data) if example.source.startswith(family)]
-    examples = choose(manifest, modality=training.modality, split="train", labels=training.labels)
+    collection = training.data.read(data, training.modality, training.labels)
+    own = [example for example in collection.examples if example.source.startswith(family)]
+    examples = choose(own, modality=training.modality, split="train", labels=training.labels)
     names = tuple(name for name in training.labels if any(example.label == name for example in examples))
     if len(names) < 2:
         raise DataError("no_examples", f"The sources {family!r} hold one label alone.", "Name another family.")

@@ -16,7 +16,7 @@ from ml.evaluation.tuned_features import scores_tuned
 from ml.models.bundle import read_card
 from ml.models.card import Card
 from ml.training.config import Training
-from ml.training.data import DataError, Example, choose, read_manifest
+from ml.training.data import DataError, Example, choose
 from ml.training.export import write_card
 from ml.training.head import Features, fit_head, scores_of
 from ml.training.splits import balance
@@ -40,17 +40,18 @@ def leave_one_source_out(
 
     Args:
         training: What decides trunk, labels, degradation and penalty (the middle one of `strengths`).
-        data: A folder with `manifest.csv`.
+        data: A folder as the configuration describes it.
         out: Keeps features and trunks, so that a run that was stopped goes on there.
         bundle: A bundle of this configuration; the figures are put on its card, its hash stays.
         tuned: Also tune without each source, if the configuration tunes.
 
     Raises:
-        DataError: `other_configuration` if the bundle was not made by it; those of `read_manifest`.
+        DataError: `other_configuration` if the bundle was not made by it; those of the layout.
     """
     if bundle is not None:
         card_of(bundle, training)
-    examples = choose(read_manifest(data), modality=training.modality, split="train", labels=training.labels)
+    collection = training.data.read(data, training.modality, training.labels)
+    examples = choose(collection.examples, modality=training.modality, split="train", labels=training.labels)
     passes = base_features(training, examples, out)
     strength = training.strengths[len(training.strengths) // 2]
     how = LINEAR.format(strength=strength)

@@ -16,33 +16,39 @@ from ml.evaluation.metrics import proportion
 from ml.inference import Outcome, load_scorer
 from ml.models.bundle import read_card
 from ml.models.card import Card
-from ml.training.data import DataError, Example, choose, read_manifest
+from ml.training.data import DataError, Example, choose
 from ml.training.export import write_card
+from ml.training.layouts.layout import Layout, layout_of
 
 SECTION: Final = "cross_population"
 
 
-def cross_population(bundles: Sequence[Path], data: Path, split: str, *, again: bool = False) -> dict[str, Any]:
+def cross_population(
+    bundles: Sequence[Path], data: Path, split: str, *, again: bool = False, layout: Layout | None = None
+) -> dict[str, Any]:
     """Show every bundle the pictures of the labels that only the others know, and count it on the cards.
 
     The columns of its own labels come from its card, so that nothing is read again.
 
     Args:
         bundles: Two or more, of one modality, that share a label that flags.
-        data: A folder with `manifest.csv`.
+        data: A folder with the pictures.
         split: "val" or "external".
         again: Read pictures that a bundle was shown before.
+        layout: How the folder is read; as the first card says if None.
 
     Returns:
         Model to population to the share called covid (or whichever label flags), with exact intervals.
 
     Raises:
-        DataError: `training_pictures`, `read_before`, `nothing_to_cross`; those of `read_manifest`.
+        DataError: `training_pictures`, `read_before`, `nothing_to_cross`; those of the layout.
     """
     refuse_training(split)
     cards = {folder: read_card(folder) for folder in bundles}
     label = shared_label(list(cards.values()))
-    manifest = read_manifest(data)
+    labels = sorted({name for card in cards.values() for name in card.labels})
+    first = next(iter(cards.values()))
+    collection = (layout or layout_of(first)).read(data, first.modality, labels)
     counted = f"{SECTION}_{split}"
     for card in cards.values():
         if card.evaluations.get(counted, 0) and not again:
@@ -50,7 +56,7 @@ def cross_population(bundles: Sequence[Path], data: Path, split: str, *, again: 
     table = {}
     for folder, card in cards.items():
         foreign = sorted({name for other in cards.values() for name in other.labels} - set(card.labels))
-        examples = choose(manifest, modality=card.modality, split=split, labels=foreign)
+        examples = choose(collection.examples, modality=card.modality, split=split, labels=foreign)
         told = _own(card, split, label) | _foreign(card, label, examples, score_examples(load_scorer(folder), examples))
         table[card.name] = told
         write_card(

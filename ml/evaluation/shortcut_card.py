@@ -20,10 +20,11 @@ from ml.models.bundle import load_bundle, read_card
 from ml.models.card import Card
 from ml.models.frozen import filled_trunk
 from ml.training.config import Training
-from ml.training.data import DataError, Example, choose, read_manifest
+from ml.training.data import DataError, Example, choose
 from ml.training.export import write_card
 from ml.training.features import extractor
 from ml.training.head import Features, Head, scores_of
+from ml.training.layouts.layout import Layout, layout_of
 from ml.training.splits import grouped_folds
 
 FOLDS: Final = 5
@@ -49,13 +50,14 @@ class Again:
     folds: int | None = None  # how many are held out in turn; None for all
 
 
-def examine_bundle(folder: Path, data: Path, again: Again | None = None) -> Card:
+def examine_bundle(folder: Path, data: Path, again: Again | None = None, *, layout: Layout | None = None) -> Card:
     """Test a bundle on the split `train` and write figures, verdict and a limit on its card; its hash stays.
 
     Args:
         folder: A bundle.
-        data: A folder with `manifest.csv`.
+        data: A folder with the pictures.
         again: Needed for a model whose trunk was tuned.
+        layout: How the folder is read; as the card says if None.
 
     Raises:
         DataError: `trunk_has_seen` for a tuned trunk without `again`; those of `card_of` and `read_manifest`.
@@ -64,12 +66,13 @@ def examine_bundle(folder: Path, data: Path, again: Again | None = None) -> Card
     bundle = load_bundle(folder)
     card = bundle.card
     again = _needed(folder, card, again)
-    examples = choose(read_manifest(data), modality=card.modality, split="train", labels=card.labels)
+    collection = (layout or layout_of(card)).read(data, card.modality, card.labels)
+    examples = choose(collection.examples, modality=card.modality, split="train", labels=card.labels)
     fold = grouped_folds(examples, again.training.folds if again else FOLDS, SEED)
     strength = float(card.training_data.get("how", {}).get("inverse_penalty", STRENGTH))
     tested = tuple(np.unique(fold).tolist()[: again.folds if again else None])
     subject = Subject(examples, card.labels, card.flag_labels, fold, strength, balanced_by="label", tested=tested)
-    weights = w.read_weights(bundle.weights)
+    weights = w.read_bundle(bundle)
     own = _features(card, w.trunk_of(weights), examples)
     head = Head(weights[w.HEAD_KERNEL].astype(float), weights[w.HEAD_BIAS].astype(float))
     shipped = {name: scores_of(head.logits(rows)) for name, rows in own.items()}

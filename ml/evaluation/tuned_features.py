@@ -21,6 +21,7 @@ from ml.training.data import Example
 from ml.training.features import Extractor, clean_planes, extract_all, extractor
 from ml.training.head import Features, Floats, Head, scores_of
 from ml.training.linear import train_linear
+from ml.training.repeatable import make_repeatable
 from ml.training.splits import grouped_folds
 from ml.training.tuned import tuned_without
 
@@ -81,6 +82,7 @@ def _tuned(
     training: Training, examples: Sequence[Example], fold: NDArray[np.int64], numbers: Sequence[int], kept: Path
 ) -> Iterator[tuple[int, Weights, Head]]:
     run = kept.parent
+    make_repeatable(training.seed)
     passes = base_features(training, examples, run)
     own = grouped_folds(examples, training.folds, training.seed)
     linear = train_linear(training, base_trunk(training), examples, passes, own)

@@ -46,7 +46,7 @@ class Explainer:
         """
         import keras  # noqa: PLC0415 - TensorFlow
 
-        weights = w.read_weights(bundle.weights)
+        weights = w.read_bundle(bundle)
         architecture = architecture_named(bundle.card.architecture)
         trunk = filled_trunk(architecture, bundle.card.input_side, w.trunk_of(weights))
         w.check_head(weights, trunk.output_shape[-1], len(bundle.card.labels))

@@ -15,7 +15,7 @@ from ml.models.families.neck import DENSE
 from ml.models.keras_file import read_keras_file
 from ml.models.published import convert as convert_published
 from ml.models.published import layers_of
-from ml.models.weights import Weights, drawn, read_weights, rounded, trunk_of
+from ml.models.weights import Weights, drawn, read_bundle, read_weights, rounded, trunk_of
 
 IMAGENET: Final = "imagenet"
 NONE: Final = "none"
@@ -67,7 +67,7 @@ def _read(base: Path, architecture: Architecture) -> Weights:
             f"There is no base {str(base)!r}.",
             "Name imagenet, none, a .npz, .safetensors or .h5 file, or a folder with a bundle.",
         )
-    return trunk_of(read_weights(load_bundle(base).weights))
+    return trunk_of(read_bundle(load_bundle(base)))
 
 
 def _published(architecture: Architecture) -> Weights:

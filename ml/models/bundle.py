@@ -13,6 +13,8 @@ from ml.vocabulary import PIPELINE
 
 CARD_FILE: Final = "card.json"
 WEIGHTS_FILE: Final = "weights.safetensors"
+TRUNK_FILE: Final = "trunk.safetensors"  # only where models share it: then the other file holds head and distance
+STORE: Final = "trunks"  # beside the slugs: the files of shared trunks, each named by its SHA-256
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,12 @@ class Bundle:
     @property
     def weights(self) -> Path:
         return self.folder / WEIGHTS_FILE
+
+    @property
+    def trunk(self) -> Path | None:
+        """The file of the trunk, if it has one of its own."""
+        sha256 = self.card.files.get(TRUNK_FILE)
+        return None if sha256 is None else place_of(self.folder, TRUNK_FILE, sha256)
 
 
 def read_card(folder: Path) -> Card:
@@ -65,6 +73,14 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(folder, card)
 
 
+def place_of(folder: Path, name: str, sha256: str) -> Path:
+    """Return where a file of a bundle lies: beside the card, or a trunk in the store that bundles share."""
+    beside = folder / name
+    if name != TRUNK_FILE or beside.is_file():
+        return beside
+    return folder.parent.parent / STORE / f"{sha256}.safetensors"
+
+
 def list_bundles(root: Path) -> list[Path]:
     """Return the folders `<slug>/<version>` under `root` that hold a card, in the order of their names."""
     return sorted(path.parent for path in root.glob(f"*/*/{CARD_FILE}"))
@@ -77,7 +93,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _check_file(folder: Path, name: str, expected: str, card: Card) -> None:
-    path = folder / name
+    path = place_of(folder, name, expected)
     if Path(name).name != name or not path.is_file():
         raise BundleError(
             "file_missing", f"{card.name} lacks its file {name!r}.", "Restore the bundle from its release."

@@ -76,6 +76,7 @@ class Card:
     evaluations: Mapping[str, int] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
     disclaimer: str = DISCLAIMER
+    default: bool = True  # chosen where nobody names a model
 
     @property
     def name(self) -> str:
@@ -83,7 +84,10 @@ class Card:
 
     def as_json(self) -> dict[str, Any]:
         """Return what `card.json` holds."""
-        return {"schema": SCHEMA, **asdict(self)}
+        document = {"schema": SCHEMA, **asdict(self)}
+        if self.default:  # what is not said is so; cards of before say nothing
+            del document["default"]
+        return document
 
 
 def model_hash(card: Mapping[str, Any] | Card) -> str:
@@ -164,7 +168,14 @@ def _card(document: Mapping[str, Any]) -> Card:
         evaluations=document["evaluations"],
         limits=tuple(document["limits"]),
         disclaimer=str(document["disclaimer"]),
+        default=_yes_or_no(document.get("default", True)),
     )
+
+
+def _yes_or_no(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("default is true or false")
+    return value
 
 
 def _refuse_contradictions(card: Card) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ml.images.plane import plane_of_picture
 from ml.images.records import Unreadable
 from ml.inference import Outcome, load_scorer
+from ml.models import shipping
 from ml.models import verify as check
 from ml.models.bundle import list_bundles, load_bundle
 from ml.models.card import Card
@@ -62,6 +63,14 @@ def import_weights(options: argparse.Namespace) -> int:
     card = import_keras(options.file, wanted, options.out, options.config)
     folder = options.out / card.slug / card.version
     _say({"model": card.name, "sha256": card.model_sha256, "bundle": str(folder), "limits": list(card.limits)})
+    return 0
+
+
+def ship(options: argparse.Namespace) -> int:
+    """Put a trained bundle among the others and print where it lies."""
+    folder = shipping.ship(options.bundle, options.out)
+    card = load_bundle(folder).card
+    _say({"model": card.name, "sha256": card.model_sha256, "bundle": str(folder), "default": card.default})
     return 0
 
 

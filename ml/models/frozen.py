@@ -1,4 +1,4 @@
-"""The TensorFlow runtime: input stage, trunk, head and distance in one frozen graph.
+"""The TensorFlow runtime: input stage and trunk in one frozen graph that models on it share; the rest in NumPy.
 
 The only modules that import TensorFlow are reached through `ml.models.runtime.open_runtime` or by training.
 """
@@ -14,10 +14,13 @@ from ml.models.architectures import Architecture, architecture_named, refuse_sid
 from ml.models.bundle import Bundle
 from ml.models.resample import resampling_matrix
 from ml.models.runtime import Raw
+from ml.models.sharing import Trunks
 from ml.vocabulary import PLANE_SIDE
 
 # A batch is filled up to one of these, so that kernels are prepared for six shapes and no more.
 BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
+
+TRUNKS: Final = Trunks()
 
 Tensor = Any
 Compute = Callable[[Tensor], Tensor]
@@ -68,37 +71,42 @@ def filled_trunk(architecture: Architecture, side: int, weights: Mapping[str, ND
 
 
 class FrozenGraph:
-    """A bundle as one frozen TensorFlow graph in single precision."""
+    """A bundle in single precision: a frozen TensorFlow graph, then two products of matrices."""
 
     name = "tensorflow"
     precision = "fp32"
 
     def __init__(self, bundle: Bundle) -> None:
-        card, weights = bundle.card, w.read_weights(bundle.weights)
+        card, weights = bundle.card, w.read_bundle(bundle)
+        trunk = w.trunk_of(weights)
         architecture = architecture_named(card.architecture)
-        trunk = filled_trunk(architecture, card.input_side, w.trunk_of(weights))
-        w.check_head(weights, trunk.output_shape[-1], len(card.labels))
-        self._graph = freeze(_whole(trunk, input_stage(architecture, card.input_side), weights))
+        name = f"{card.architecture}|{card.input_side}|{w.digest(trunk)}"
+        self._trunk = TRUNKS.get(name, lambda: _frozen(architecture, card.input_side, trunk), self)
+        w.check_head(weights, self._trunk.width, len(card.labels))
+        self._kernel, self._bias = weights[w.HEAD_KERNEL], weights[w.HEAD_BIAS]
+        self._mean, self._projection = weights[w.OOD_MEAN], weights[w.OOD_PROJECTION]
 
     def run(self, planes: NDArray[np.uint8]) -> Raw:
-        scores, distances = self._graph(_as_tensor(_filled_up(planes)))
-        count = len(planes)
-        return Raw(scores.numpy()[:count], distances.numpy()[:count])
+        features = self._trunk.features(planes)
+        with np.errstate(all="ignore"):  # what is not finite is told from the numbers, picture by picture
+            logits = features @ self._kernel + self._bias
+            raised = np.exp(logits - logits.max(axis=1, keepdims=True))
+            distances = np.linalg.norm((features - self._mean) @ self._projection, axis=1)
+            return Raw(raised / raised.sum(axis=1, keepdims=True), distances)
 
 
-def _whole(trunk: Any, prepare: Compute, weights: w.Weights) -> Compute:
-    import tensorflow as tf  # noqa: PLC0415
+def _frozen(architecture: Architecture, side: int, weights: w.Weights) -> tuple[Compute, int]:
+    """Return the function from planes `(n, 512, 512)` to features, and how many features there are."""
+    trunk = filled_trunk(architecture, side, weights)
+    prepare = input_stage(architecture, side)
+    graph = freeze(lambda planes: trunk(prepare(planes), training=False))
 
-    kernel, bias = tf.constant(weights[w.HEAD_KERNEL]), tf.constant(weights[w.HEAD_BIAS])
-    mean, projection = tf.constant(weights[w.OOD_MEAN]), tf.constant(weights[w.OOD_PROJECTION])
+    def compute(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        given = graph(_as_tensor(_filled_up(planes)))
+        features: NDArray[np.float32] = (given[0] if isinstance(given, list | tuple) else given).numpy()
+        return features[: len(planes)]
 
-    def compute(planes: Tensor) -> Tensor:
-        features = trunk(prepare(planes), training=False)
-        scores = tf.nn.softmax(tf.matmul(features, kernel) + bias)
-        distances = tf.norm(tf.matmul(features - mean, projection), axis=1)
-        return scores, distances
-
-    return compute
+    return compute, int(trunk.output_shape[-1])
 
 
 def _filled_up(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,5 +1,6 @@
 """The numbers of a bundle: safetensors in, arrays out, and into the layers of a trunk."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from ml.models.bundle import Bundle
 from ml.models.card import BundleError
 
 Weights = dict[str, NDArray[np.float32]]
@@ -36,6 +38,16 @@ def read_weights(path: Path) -> Weights:
             "Restore the bundle from where it was released.",
         ) from problem
     return {name: array.astype(np.float32) for name, array in stored.items()}
+
+
+def read_bundle(bundle: Bundle) -> Weights:
+    """Read all tensors of a bundle, those of a trunk in a file of its own among them.
+
+    Raises:
+        BundleError: `weights_unreadable`.
+    """
+    weights = read_weights(bundle.weights)
+    return weights if bundle.trunk is None else weights | read_weights(bundle.trunk)
 
 
 def write_weights(path: Path, trunk: Mapping[str, NDArray[np.float32]], rest: Weights) -> None:
@@ -86,6 +98,16 @@ def taken_from(model: Any) -> Weights:
 def rounded(trunk: Mapping[str, NDArray[np.float32]]) -> Weights:
     """Return weights as a bundle will store them: what is fitted on them is what is shipped."""
     return {name: array.astype(np.float16).astype(np.float32) for name, array in trunk.items()}
+
+
+def digest(weights: Mapping[str, NDArray[np.float32]]) -> str:
+    """Hash arrays by name, shape and value, whatever file they came from: 64 hexadecimal digits."""
+    told = hashlib.sha256()
+    for name in sorted(weights):
+        array = np.ascontiguousarray(weights[name], np.float32)
+        told.update(f"{name}{array.shape}".encode())
+        told.update(array.data)
+    return told.hexdigest()
 
 
 def drawn(model: Any, seed: int) -> Weights:

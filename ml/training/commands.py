@@ -12,7 +12,8 @@ from ml.training.run import train as fit
 
 def train(options: argparse.Namespace) -> int:
     """Train a bundle and print its out-of-fold figures."""
-    card = fit(read_training(options.config), options.data, options.out)
+    training = read_training(options.config)
+    card = fit(training, options.data, options.out, options.config)
     figures = {"metrics": card.metrics, "trivial_baselines": card.trivial_baselines}
     _say({"model": card.name, "sha256": card.model_sha256, **figures})
     return 0

@@ -10,6 +10,7 @@ from ml.models.card import BundleError
 from ml.training.augment import Degradation
 from ml.training.data import DataError
 from ml.training.finetune import Steps
+from ml.training.layouts.layout import Layout, ManifestLayout, read_layout
 from ml.vocabulary import Modality
 
 
@@ -38,6 +39,9 @@ class Training:
     licence: str
     degradation: Degradation = field(default_factory=Degradation)
     fine_tune: Steps | None = None
+    data: Layout = field(default_factory=ManifestLayout)
+    default: bool = True  # whether the service chooses the model where nobody names one
+    shared_trunk: bool = False  # the frozen trunk lies in a file of its own, which other models may share
 
 
 def read_training(path: Path) -> Training:
@@ -61,6 +65,12 @@ def read_training(path: Path) -> Training:
 
 
 def _refuse_architecture(training: Training) -> None:
+    if training.shared_trunk and training.fine_tune:
+        raise DataError(
+            "tuned_trunk_not_shared",
+            "A trunk that is tuned for one model is no other model's trunk.",
+            "Leave out shared_trunk, or the [fine_tune] part.",
+        )
     architecture = architecture_named(training.architecture)
     refuse_side(architecture, training.input_side)
     if training.fine_tune and not 0 < training.fine_tune.first_block < architecture.blocks:
@@ -78,7 +88,8 @@ def _training(document: dict[str, Any]) -> Training:
     values["modality"] = Modality(values["modality"])
     values["base"] = Path(values["base"])
     return Training(
-        **{name: _tuple(value) for name, value in values.items()},
+        **{name: _tuple(value) for name, value in values.items() if name != "data"},
+        data=read_layout(values.get("data", {})),
         degradation=Degradation(**degradation),
         fine_tune=None if steps is None else Steps(**steps),
     )

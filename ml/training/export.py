@@ -10,7 +10,7 @@ import numpy as np
 
 from ml.models import weights as w
 from ml.models.architectures import architecture_named
-from ml.models.bundle import WEIGHTS_FILE, Bundle, file_sha256
+from ml.models.bundle import TRUNK_FILE, WEIGHTS_FILE, Bundle, file_sha256
 from ml.models.card import Card, OperatingPoint, OutOfDistribution, Reference, model_hash
 from ml.models.references import CANDIDATES, ROUNDS, TOLERANCE, choose_references, spread, write_card
 from ml.training.config import Training
@@ -38,7 +38,7 @@ def write_bundle(
         trained: What came out.
         examples: What it was trained on.
         points: Thresholds of the labels that flag.
-        sections: `metrics` and `trivial_baselines` of the card.
+        sections: `metrics`, `trivial_baselines` and `limits` of the card.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rest = {
@@ -47,8 +47,13 @@ def write_bundle(
         w.OOD_MEAN: trained.distance.mean,
         w.OOD_PROJECTION: trained.distance.projection,
     }
-    w.write_weights(folder / WEIGHTS_FILE, trained.trunk, {k: v.astype(np.float32) for k, v in rest.items()})
-    card = _card(training, trained, examples, points, file_sha256(folder / WEIGHTS_FILE), sections)
+    own = {} if training.shared_trunk else trained.trunk
+    w.write_weights(folder / WEIGHTS_FILE, own, {k: v.astype(np.float32) for k, v in rest.items()})
+    if training.shared_trunk:
+        w.write_weights(folder / TRUNK_FILE, trained.trunk, {})
+    names = (WEIGHTS_FILE, TRUNK_FILE) if training.shared_trunk else (WEIGHTS_FILE,)
+    files = {name: file_sha256(folder / name) for name in names}
+    card = _card(training, trained, examples, points, files, sections)
     card = replace(card, model_sha256=model_hash(card))
     card = replace(card, reference=choose_references(Bundle(folder, card), CANDIDATES, ROUNDS))
     write_card(folder, card)
@@ -60,7 +65,7 @@ def _card(
     trained: Trained,
     examples: Sequence[Example],
     points: dict[str, OperatingPoint],
-    weights_sha256: str,
+    files: dict[str, str],
     sections: dict[str, Any],
 ) -> Card:
     return Card(
@@ -83,13 +88,13 @@ def _card(
             threshold=round(trained.threshold, 4),
         ),
         reference=Reference(tolerance=TOLERANCE, seeds=(), scores=()),
-        files={WEIGHTS_FILE: weights_sha256},
+        files=files,
+        default=training.default,
         model_sha256="",
         licence=training.licence,
-        training_data=_counts(examples) | {"how": trained.how, "seed": training.seed},
+        training_data=_counts(examples) | trained.data | {"how": trained.how, "seed": training.seed},
         shortcut=NOT_TESTED,
         evaluations={"val": 0, "external": 0},
-        limits=training.limits,
         **sections,
     )
 

@@ -6,6 +6,7 @@ degradation and kept; folds and epochs then cost a fraction.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 from ml.models.architectures import Architecture
 from ml.models.weights import Weights, fill, taken_from
 from ml.training.augment import generator_for
+from ml.training.board import Board
 from ml.training.data import Example
 from ml.training.head import Head
+from ml.training.precision import SETTINGS, computing_in, policy
+from ml.training.progress import shown
+from ml.training.state import load_state, save_state
 
 AfterEpoch = Callable[[int, Weights, Head], None]
 
@@ -32,6 +37,12 @@ class Steps:
     smoothing: float = 0.05  # of the labels
     average: float = 0.98  # of the exponential moving average of the weights, per step
     first_block: int = 5  # the stem and the blocks before this one keep their weights
+    patience: int = 0  # epochs without a better out-of-fold figure before the number of epochs is settled; 0: all
+    mixed_precision: str = "auto"  # auto: where a GPU computes bfloat16; on; off
+
+    def __post_init__(self) -> None:
+        if self.patience < 0 or self.mixed_precision not in SETTINGS:
+            raise ValueError(f"patience is 0 or more, mixed_precision one of {', '.join(SETTINGS)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,19 @@ class Lesson:
     names: Sequence[str]  # labels in the order of the head
 
 
-def fine_tune(lesson: Lesson, steps: Steps, seed: int, after_epoch: AfterEpoch) -> None:
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What a tuning leaves on its way."""
+
+    name: str = "tuning"
+    state: Path | None = None  # where it goes on from if it was stopped
+    board: Board | None = None
+    until: int | None = None  # the last epoch, if not all of `Steps.epochs`; the rates stay those of all
+
+
+def fine_tune(
+    lesson: Lesson, steps: Steps, seed: int, after_epoch: AfterEpoch, trail: Trail | None = None
+) -> tuple[Weights, Head]:
     """Tune the later blocks and the head; hand the averaged weights over after each epoch.
 
     Every batch holds each pair of source and label equally often, so that no source is the easy answer.
@@ -58,23 +81,38 @@ def fine_tune(lesson: Lesson, steps: Steps, seed: int, after_epoch: AfterEpoch) 
         lesson: What is tuned.
         steps: Rates and epochs.
         seed: Decides the order.
-        after_epoch: Called with the epoch (1 for the first), the whole trunk, and the head.
+        after_epoch: Called with the epoch (1 for the first), the whole trunk, and the head; not again for epochs
+            that were finished before a stop.
+        trail: Where state and curves are left.
+
+    Returns:
+        The trunk and the head after the last epoch.
     """
     import keras  # noqa: PLC0415 - TensorFlow
 
+    trail = trail or Trail()
     keras.utils.set_random_seed(seed)
-    student = _Student(lesson, steps)
+    with computing_in(policy(steps.mixed_precision)):
+        student = _Student(lesson, steps)
     chosen = [lesson.examples[place] for place in lesson.places]
     truth = np.array([lesson.names.index(example.label) for example in lesson.examples])
     per_epoch = len(chosen) // steps.batch
-    for epoch in range(1, steps.epochs + 1):
+    finished = load_state(trail.state, student.variables) if trail.state else 0
+    last = trail.until or steps.epochs
+    for epoch in range(finished + 1, last + 1):
         order = balanced_order(chosen, per_epoch * steps.batch, generator_for(seed, epoch))
         batches = lesson.places[order].reshape(per_epoch, steps.batch)
-        for number, batch in enumerate(batches):
+        losses = []
+        for number, batch in enumerate(shown(batches, f"{trail.name}, epoch {epoch} of {last}", per_epoch)):
             done = ((epoch - 1) * per_epoch + number) / (steps.epochs * per_epoch)
             given = np.asarray(lesson.views[epoch][batch], np.float32)
-            student.step(given, truth[batch], steps.rate * _schedule(done))
+            losses.append(student.step(given, truth[batch], steps.rate * _schedule(done)))
         after_epoch(epoch, *student.averaged())
+        if trail.board:
+            trail.board.note(trail.name, epoch, training_loss=float(np.mean(losses)))
+        if trail.state:
+            save_state(trail.state, epoch, student.variables)
+    return student.averaged()
 
 
 def balanced_order(examples: Sequence[Example], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -121,7 +159,8 @@ class _Student:
 
         def step(given: Any, truth: Any, rate: Any) -> Any:
             with tf.GradientTape() as tape:
-                logits = tf.matmul(self._rear(given, training=True), self._kernel) + self._bias
+                features = tf.cast(self._rear(given, training=True), tf.float32)
+                logits = tf.matmul(features, self._kernel) + self._bias
                 loss = loss_of(tf.one_hot(truth, len(lesson.names)), logits)
             slopes = tape.gradient(loss, variables)
             optimizer.learning_rate.assign(rate)
@@ -133,6 +172,9 @@ class _Student:
             return loss
 
         self._variables = variables
+        learned = {id(one) for one in variables}
+        chance = [one for one in self._rear.variables if id(one) not in learned]  # seeds of dropout
+        self.variables = [*variables, *self._shadow, *optimizer.variables, *head_optimizer.variables, *chance]
         self._step = tf.function(step)
 
     def step(self, given: NDArray[np.float32], truth: NDArray[np.int64], rate: float) -> float:

@@ -1,6 +1,7 @@
 """Train a linear head on a frozen trunk."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ml.models.architectures import architecture_named
 from ml.models.frozen import filled_trunk
-from ml.models.weights import Weights
+from ml.models.weights import Weights, digest
 from ml.training.config import Training
 from ml.training.data import DataError, Example
 from ml.training.features import clean_planes, degraded_planes, extract_all, extractor
@@ -23,8 +24,11 @@ from ml.training.head import (
     out_of_fold_logits,
     scores_of,
 )
+from ml.training.kept import key_of, refuse_other, save_array
+from ml.training.progress import shown
 from ml.training.splits import balance
 from ml.training.trained import Trained
+from ml.vocabulary import PIPELINE
 
 MOST_FEATURES: Final = 8192
 
@@ -32,11 +36,12 @@ MOST_FEATURES: Final = 8192
 def features_of(training: Training, trunk: Weights, examples: Sequence[Example], cache: Path) -> Features:
     """Return float32 `(1 + passes, examples, features)`: the clean pass, then the degraded ones.
 
-    Kept in `cache`, so that a run that was stopped goes on from here.
+    Kept in `cache`, pass by pass, so that a run that was stopped goes on from there.
 
     Raises:
-        DataError: `too_many_features`: the distance takes their covariance.
+        DataError: `too_many_features`: the distance takes their covariance; `other_run` if `cache` holds others.
     """
+    refuse_other(cache.with_suffix(".key"), features_key(training, trunk, examples), cache)
     if cache.exists():
         kept: Features = np.load(cache)
         return kept
@@ -49,13 +54,36 @@ def features_of(training: Training, trunk: Weights, examples: Sequence[Example],
             "Leave out +flatten, or add +dense<n> to the architecture.",
         )
     extract = extractor(model, architecture, training.input_side)
-    passes = [extract_all(extract, clean_planes(examples))]
-    for number in range(training.passes):
-        planes = degraded_planes(examples, training.degradation, training.seed, number)
-        passes.append(extract_all(extract, planes))
-    stacked = np.stack(passes)
-    np.save(cache, stacked)
+    parts = [cache.with_suffix(f".{number}.npy") for number in range(1 + training.passes)]
+    for number, part in enumerate(parts):
+        if part.exists():
+            continue
+        planes = (
+            degraded_planes(examples, training.degradation, training.seed, number - 1)
+            if number
+            else clean_planes(examples)
+        )
+        what = f"features, pass {number + 1} of {len(parts)}"
+        save_array(part, extract_all(extract, shown(planes, what, len(examples))))
+    stacked = np.stack([np.load(part) for part in parts])
+    save_array(cache, stacked)
+    for part in parts:
+        part.unlink()
     return stacked
+
+
+def features_key(training: Training, trunk: Weights, examples: Sequence[Example]) -> str:
+    """Hash everything that decides the features of some pictures."""
+    return key_of(
+        PIPELINE,
+        training.architecture,
+        training.input_side,
+        digest(trunk),
+        asdict(training.degradation),
+        training.seed,
+        training.passes,
+        [example.sha256 for example in examples],
+    )
 
 
 def train_linear(

@@ -1,7 +1,9 @@
 """From a manifest and a configuration to a bundle, in one call."""
 
 import json
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +18,37 @@ from ml.models.bundle import load_bundle
 from ml.models.card import Card
 from ml.models.verify import verify
 from ml.training.config import Training
-from ml.training.data import Example, choose, read_manifest
+from ml.training.data import Example, choose
 from ml.training.export import write_bundle
+from ml.training.layouts.collection import data_hash
+from ml.training.layouts.layout import layout_told
 from ml.training.linear import features_of, train_linear
+from ml.training.record import record
+from ml.training.repeatable import make_repeatable
 from ml.training.splits import grouped_folds
 from ml.training.trained import Trained, operating_points
 from ml.training.tuned import train_tuned
 
 
-def train(training: Training, data: Path, out: Path) -> Card:
+def train(training: Training, data: Path, out: Path, config: Path | None = None) -> Card:
     """Train on the split `train` alone and leave a verified bundle in `out/bundle`.
 
-    `out` also keeps the features, the folds and the out-of-fold scores; a run that was stopped goes on there.
+    `out` also keeps what the run was told and computed with (`run.json`), features, folds, the state of a tuning
+    after its last epoch, out-of-fold scores and curves for TensorBoard; a run that was stopped goes on there.
 
     Raises:
-        DataError: the data cannot be trained on honestly.
+        DataError: the data cannot be trained on honestly; `other_run`: `out` holds the work of another run.
         BundleError: the bundle does not reproduce its own reference scores.
     """
+    make_repeatable(training.seed)
     out.mkdir(parents=True, exist_ok=True)
-    examples = choose(read_manifest(data), modality=training.modality, split="train", labels=training.labels)
+    collection = training.data.read(data, training.modality, training.labels)
+    examples = choose(collection.examples, modality=training.modality, split="train", labels=training.labels)
     trunk = base_weights(training.base, training.architecture, training.input_side, training.seed)
     fold = grouped_folds(examples, training.folds, training.seed)
+    record(out, training, collection, examples, trunk)
+    if config is not None:
+        shutil.copyfile(config, out / "config.toml")
     passes = features_of(training, trunk, examples, out / "features.npy")
     trained = train_linear(training, trunk, examples, passes, fold)
     if training.fine_tune is not None:
@@ -45,7 +57,11 @@ def train(training: Training, data: Path, out: Path) -> Card:
     sections = {
         "metrics": {"out_of_fold": _figures(training, examples, trained, points)},
         "trivial_baselines": {"out_of_fold": _trivial(training, examples, fold)},
+        "limits": training.limits + collection.limits,
     }
+    trained = replace(
+        trained, data=collection.told() | {"layout": layout_told(training.data), "data_sha256": data_hash(examples)}
+    )
     _keep(out, training, examples, fold, trained.scores)
     card = write_bundle(out / "bundle", training, trained, examples, points, sections)
     verify(load_bundle(out / "bundle"))

@@ -25,6 +25,7 @@ class Trained:
     scores: Floats  # (examples, labels), out of fold, at the same temperature
     distances: Floats  # (examples,), out of fold, clean pictures
     how: dict[str, Any] = field(default_factory=dict)  # what was chosen and between what
+    data: dict[str, Any] = field(default_factory=dict)  # how the pictures lay and how they are grouped
 
 
 def operating_points(training: Training, examples: Sequence[Example], scores: Floats) -> dict[str, OperatingPoint]:

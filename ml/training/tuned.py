@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +12,23 @@ from numpy.typing import NDArray
 from ml.evaluation.report import macro_auc
 from ml.models.architectures import architecture_named
 from ml.models.weights import HEAD_BIAS, HEAD_KERNEL, Weights, fill, read_weights, trunk_of, write_weights
+from ml.training.board import Board
 from ml.training.config import Training
 from ml.training.data import Example
-from ml.training.features import clean_planes, degraded_planes, extract_all, extractor
-from ml.training.finetune import Lesson, Steps, fine_tune
+from ml.training.finetune import Lesson, Steps, Trail, fine_tune
 from ml.training.head import Features, Floats, Head, fit_distance, fit_head, fit_temperature, scores_of
+from ml.training.kept import key_of, load_arrays, refuse_other, save_arrays
+from ml.training.linear import features_key
+from ml.training.precision import policy
 from ml.training.splits import balance
 from ml.training.trained import Trained
+from ml.training.views import rear_features, views_of
 
 log = logging.getLogger(__name__)
+
+SETTLED: Final = (
+    "by the out-of-fold figure, patience {patience}: the figures out of fold are a little too good for having chosen it"
+)
 
 
 def train_tuned(
@@ -33,23 +41,54 @@ def train_tuned(
 ) -> Trained:
     """Tune once per fold, and on everything if that wins out of fold.
 
-    The figure is the mean over sources of the AUC of the first label that flags. The number of epochs is
-    fixed beforehand, so that nothing is chosen by it. `linear` is returned, with a note, if it is as good.
+    The figure is the mean over sources of the AUC of the first label that flags. Without patience the number of
+    epochs is fixed beforehand, so that nothing is chosen by it; with patience it is settled by that figure, and
+    the card says so. `linear` is returned, with a note, if it is as good.
     """
     run = _Run(training, linear, examples, passes, out)
+    measured = run.steps.epochs if run.steps.patience else 1
     logits = np.zeros((run.steps.epochs, *linear.scores.shape))
-    distances = np.zeros((2, len(examples)))
+    distances = np.zeros((measured, 2, len(examples)))
     for number in np.unique(fold):
         held = fold == number
-        logits[:, held], distances[:, held] = run.fold(fold, int(number))
+        logits[:, held], distances[:, :, held] = run.fold(fold, int(number))
     reached, before = [run.macro(one) for one in logits], run.macro(np.log(linear.scores))
+    for epoch, one in enumerate(reached, 1):
+        run.board.note("out_of_fold", epoch, macro_auc=one)
+    epochs = settled_epochs(reached, run.steps.patience)
     note = {
         "macro_auc_out_of_fold_by_epoch": [round(one, 4) for one in reached],
         "macro_auc_out_of_fold_linear": round(before, 4),
+        "epochs": epochs,
     }
-    if reached[-1] <= before:
+    if run.steps.patience:
+        note["epochs_settled"] = SETTLED.format(patience=run.steps.patience)
+    if not keeps(reached[epochs - 1], before):
         return replace(linear, how=linear.how | note | {"fine_tuning": "tried; it did not win out of fold"})
-    return run.final(logits[-1], distances, note)
+    return run.final(epochs, logits[epochs - 1], distances[epochs - 1 if run.steps.patience else 0], note)
+
+
+def keeps(reached: float, before: float) -> bool:
+    """Tell whether tuning is kept: only if it is better than the linear head out of fold."""
+    return reached > before
+
+
+def settled_epochs(reached: Sequence[float], patience: int) -> int:
+    """Return after how many epochs to stop: at the best one that no better one follows within `patience` epochs.
+
+    Args:
+        reached: The out-of-fold figure after each epoch.
+        patience: 0 for all epochs.
+    """
+    if not patience:
+        return len(reached)
+    best = 0
+    for epoch, figure in enumerate(reached):
+        if figure > reached[best]:
+            best = epoch
+        elif epoch - best >= patience:
+            break
+    return best + 1
 
 
 def tuned_without(
@@ -72,12 +111,20 @@ def tuned_without(
         path = kept / f"without{number}.safetensors"
         if not path.exists():
             trunk, head = run.tuned_on(np.flatnonzero(fold != number))
-            part = path.with_suffix(".part")
-            write_weights(part, trunk, {HEAD_KERNEL: _single(head.kernel), HEAD_BIAS: _single(head.bias)})
-            part.replace(path)
+            _save(path, trunk, head)
             log.info("tuned without fold %d", number)
-        weights = read_weights(path)
-        yield number, trunk_of(weights), Head(weights[HEAD_KERNEL].astype(float), weights[HEAD_BIAS].astype(float))
+        yield number, *_load(path)
+
+
+def _save(path: Path, trunk: Weights, head: Head) -> None:
+    part = path.with_suffix(".part")
+    write_weights(part, trunk, {HEAD_KERNEL: _single(head.kernel), HEAD_BIAS: _single(head.bias)})
+    part.replace(path)
+
+
+def _load(path: Path) -> tuple[Weights, Head]:
+    weights = read_weights(path)
+    return trunk_of(weights), Head(weights[HEAD_KERNEL].astype(float), weights[HEAD_BIAS].astype(float))
 
 
 def _single(array: Floats) -> NDArray[np.float32]:
@@ -91,6 +138,8 @@ class _Run:
         self.training, self.linear, self.examples, self.passes, self.out = training, linear, examples, passes, out
         self.steps = training.fine_tune or Steps()
         self.architecture = architecture_named(training.architecture)
+        self.board = Board(out / "board")
+        refuse_other(out / "tuned.key", self._key(), out / "fold0.npz")
         self.views = views_of(training, self.steps, linear.trunk, examples, out)
         self.truth = np.array([training.labels.index(example.label) for example in examples])
 
@@ -102,19 +151,24 @@ class _Run:
         return float(macro_auc(examples, label, own)["macro"] or 0.5)
 
     def fold(self, fold: NDArray[np.int64], number: int) -> tuple[Floats, Floats]:
-        """Return what was held out: logits `(epochs, held, labels)`, last distances `(2, held)`."""
+        """Return what was held out: logits `(epochs, held, labels)`, distances `(epochs or 1, 2, held)`."""
         train, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         kept = self.out / f"fold{number}.npz"
         if not kept.exists():
-            logits, distances = self._tuned_fold(train, held)
-            np.savez(kept, logits=logits, distances=distances)
-        with np.load(kept) as stored:
-            return stored["logits"], stored["distances"]
+            logits, distances = self._tuned_fold(number, train, held)
+            save_arrays(kept, logits=logits, distances=distances)
+            self._forget(f"fold{number}")
+        stored = load_arrays(kept)
+        return stored["logits"], stored["distances"]
 
-    def final(self, logits: Floats, distances: Floats, note: dict[str, object]) -> Trained:
-        """Tune on every training picture."""
+    def final(self, epochs: int, logits: Floats, distances: Floats, note: dict[str, Any]) -> Trained:
+        """Tune on every training picture; what comes out is kept, so that exporting again gives the same."""
         places = np.arange(len(self.examples))
-        trunk, head = self.tuned_on(places)
+        kept = self.out / f"tuned{epochs}.safetensors"
+        if not kept.exists():
+            _save(kept, *self.tuned_on(places, "final", epochs))
+            self._forget("final")
+        trunk, head = _load(kept)
         features = self._features(trunk, places, views=2)
         temperature = fit_temperature(logits, self.truth)
         return Trained(
@@ -129,34 +183,63 @@ class _Run:
             | {
                 "method": "linear head, then the blocks from first_block on tuned with small steps",
                 "steps": asdict(self.steps),
+                "computed_in": policy(self.steps.mixed_precision),
                 "temperature": round(temperature, 4),
             },
         )
 
-    def tuned_on(self, places: NDArray[np.int64]) -> tuple[Weights, Head]:
-        """Tune on some pictures and return what the last epoch leaves."""
-        kept: list[tuple[Weights, Head]] = []
+    def tuned_on(
+        self, places: NDArray[np.int64], name: str = "without", epochs: int | None = None
+    ) -> tuple[Weights, Head]:
+        """Tune on some pictures and return what the last epoch leaves; goes on from a stop if it is `final`."""
+
+        def after_epoch(epoch: int, _trunk: Weights, _head: Head) -> None:
+            log.info("epoch %d of %d, %d pictures", epoch, epochs or self.steps.epochs, len(places))
+
+        state = self._state(name) if name == "final" else None
+        trail = Trail(name, state, self.board, epochs)
+        return fine_tune(self._lesson(places), self.steps, self.training.seed, after_epoch, trail)
+
+    def _tuned_fold(self, number: int, train: NDArray[np.int64], held: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        name = f"fold{number}"
+        reached = self._state(name).with_suffix(".reached.npz")
 
         def after_epoch(epoch: int, trunk: Weights, head: Head) -> None:
-            log.info("epoch %d of %d, %d pictures", epoch, self.steps.epochs, len(places))
-            kept[:] = [(trunk, head)]
+            logits = head.logits(self._features(trunk, held, views=1)[0])
+            kept = load_arrays(reached) | {f"logits{epoch}": logits}
+            if self.steps.patience:
+                kept[f"distances{epoch}"] = self._distances(trunk, train, held)
+            save_arrays(reached, **kept)
+            macro = self.macro(logits, held)
+            self.board.note(name, epoch, macro_auc_held_out=macro)
+            log.info("epoch %d of a fold: macro AUC %.4f", epoch, macro)
 
-        fine_tune(self._lesson(places), self.steps, self.training.seed, after_epoch)
-        return kept[0]
+        trail = Trail(name, self._state(name), self.board)
+        trunk, _ = fine_tune(self._lesson(train), self.steps, self.training.seed, after_epoch, trail)
+        kept, epochs = load_arrays(reached), range(1, self.steps.epochs + 1)
+        logits = np.stack([kept[f"logits{epoch}"] for epoch in epochs])
+        if self.steps.patience:
+            return logits, np.stack([kept[f"distances{epoch}"] for epoch in epochs])
+        return logits, self._distances(trunk, train, held)[np.newaxis]
 
-    def _tuned_fold(self, train: NDArray[np.int64], held: NDArray[np.int64]) -> tuple[Floats, Floats]:
-        logits: list[Floats] = []
-        last: list[Weights] = []
+    def _distances(self, trunk: Weights, train: NDArray[np.int64], held: NDArray[np.int64]) -> Floats:
+        distance = fit_distance(self._features(trunk, train, views=2), self.training.directions)
+        return np.stack([distance.of(one) for one in self._features(trunk, held, views=2)])
 
-        def after_epoch(epoch: int, trunk: Weights, head: Head) -> None:
-            logits.append(head.logits(self._features(trunk, held, views=1)[0]))
-            last[:] = [trunk]
-            log.info("epoch %d of a fold: macro AUC %.4f", epoch, self.macro(logits[-1], held))
+    def _state(self, name: str) -> Path:
+        return self.out / f"{name}.state.npz"
 
-        fine_tune(self._lesson(train), self.steps, self.training.seed, after_epoch)
-        distance = fit_distance(self._features(last[0], train, views=2), self.training.directions)
-        distances = [distance.of(one) for one in self._features(last[0], held, views=2)]
-        return np.stack(logits), np.stack(distances)
+    def _forget(self, name: str) -> None:
+        """Take away what only a run that was stopped midway needs."""
+        for path in (self._state(name), self._state(name).with_suffix(".reached.npz")):
+            path.unlink(missing_ok=True)
+
+    def _key(self) -> str:
+        labels = [example.label for example in self.examples]
+        how = (asdict(self.steps), self.training.folds, self.training.labels, self.training.directions, labels)
+        sources = [(example.source, example.patient) for example in self.examples]
+        features = features_key(self.training, self.linear.trunk, self.examples)
+        return key_of(features, how, sources, self.linear.how["inverse_penalty"])
 
     def _lesson(self, places: NDArray[np.int64]) -> Lesson:
         training = self.training
@@ -183,46 +266,3 @@ class _Run:
         rear = self.architecture.build_rear(self.training.input_side, self.steps.first_block)
         fill(rear, trunk)
         return np.stack([rear_features(rear, self.views[view], places) for view in range(views)])
-
-
-def rear_features(
-    rear: Any, view: NDArray[np.float16], places: NDArray[np.int64], batch: int = 64
-) -> NDArray[np.float32]:
-    """Run what the front gave for some pictures through the rest of the trunk."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    compute = tf.function(lambda given: rear(given, training=False), reduce_retracing=True)
-    parts = [
-        compute(tf.constant(np.asarray(view[places[start : start + batch]], np.float32))).numpy()
-        for start in range(0, len(places), batch)
-    ]
-    return np.concatenate(parts)
-
-
-def views_of(
-    training: Training, steps: Steps, trunk: Weights, examples: Sequence[Example], out: Path
-) -> list[NDArray[np.float16]]:
-    """Return what the front gives for the clean pictures, then for one degradation per epoch.
-
-    Kept in `out` in half precision, one file each, and mapped rather than read; a run that was stopped goes
-    on with the next one. Each is `(pictures, rows, columns, channels)`.
-    """
-    architecture = architecture_named(training.architecture)
-    front = architecture.build_front(training.input_side, steps.first_block)
-    fill(front, trunk)
-    extract = extractor(front, architecture, training.input_side)
-    views: list[NDArray[np.float16]] = []
-    for number in range(1 + steps.epochs):
-        path = out / f"view{number}.npy"
-        if not path.exists():
-            planes = (
-                degraded_planes(examples, training.degradation, training.seed, number - 1)
-                if number
-                else clean_planes(examples)
-            )
-            part = path.with_suffix(".part.npy")  # one that was stopped halfway is not taken for whole
-            np.save(part, extract_all(extract, planes).astype(np.float16))
-            part.replace(path)
-            log.info("view %d of %d", number, steps.epochs)
-        views.append(np.load(path, mmap_mode="r"))
-    return views

@@ -44,7 +44,7 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
     """Open an upload; with a key that came before, give the upload that it opened.
 
     Whoever calls has made sure that the user may upload at the site. No model named means
-    the newest version of every active one; which those are is fixed now.
+    the newest version of every active one that is a default; which those are is fixed now.
 
     Raises:
         UnknownModel: a model that is not registered or not active.

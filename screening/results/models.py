@@ -50,6 +50,11 @@ class ModelVersion(models.Model):
         return str(told.get("text", "")) if told.get("verdict") == "shortcut likely" else ""
 
     @property
+    def is_default(self) -> bool:
+        """Whether it is chosen where nobody names a model; a card that does not say so is of one that is."""
+        return self.card.get("default", True) is True
+
+    @property
     def name(self) -> str:
         return f"{self.slug}@{self.version}"
 

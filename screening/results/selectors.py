@@ -27,14 +27,16 @@ _OTHER_CODES: Final = {
 
 
 def chosen_models(names: Sequence[str]) -> list[ModelVersion]:
-    """The active model versions of these names, each `slug@version` or a slug for its newest; none named means all.
+    """The active model versions of these names, each `slug@version` or a slug for its newest.
+
+    None named means the default ones: what a person would be shown who knows nothing of models.
 
     Raises:
         UnknownModel: a name that is not registered or not active.
     """
     active = list(ModelVersion.objects.active())
     if not names:
-        return _newest(active)
+        return _defaults(_newest(active))
     by_name = {version.slug: version for version in reversed(active)} | {version.name: version for version in active}
     unknown = [name for name in names if name not in by_name]
     if unknown:
@@ -49,6 +51,13 @@ def still_active(names: Sequence[str]) -> list[ModelVersion]:
 
 def _newest(active: Sequence[ModelVersion]) -> list[ModelVersion]:
     return list({version.slug: version for version in reversed(active)}.values())
+
+
+def _defaults(newest: Sequence[ModelVersion]) -> list[ModelVersion]:
+    """Of some models, those whose cards make them defaults; of a modality that has none, all."""
+    defaults = [version for version in newest if version.is_default]
+    served = {version.modality for version in defaults}
+    return [version for version in newest if version in defaults or version.modality not in served]
 
 
 def flag_word(row: Screening) -> str:

@@ -28,7 +28,7 @@ from ml.training.finetune import Lesson, Steps, fine_tune
 from ml.training.head import Head
 from ml.training.linear import features_of, train_linear
 from ml.training.trained import Trained
-from ml.training.tuned import views_of
+from ml.training.views import views_of
 from ml.vocabulary import Modality
 from tests.environment import ROOT
 from tests.training.test_data import example, write_manifest

@@ -247,6 +247,9 @@ class ModelOut(Shape):
     flag_labels = serializers.ListField(child=serializers.CharField(), help_text="Labels that raise a flag.")
     sha256 = serializers.CharField()
     registered_at = serializers.DateTimeField()
+    default = serializers.BooleanField(
+        source="is_default", help_text="Whether an upload that names no model is screened with it."
+    )
     card = serializers.JSONField()
 
 

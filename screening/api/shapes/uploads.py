@@ -28,7 +28,7 @@ class UploadIn(Shape):
         child=serializers.CharField(max_length=100),
         max_length=20,
         default=list,
-        help_text="`slug@version`, or a slug for its newest version. None means the newest of every active model.",
+        help_text="`slug@version`, or a slug for its newest version. None: the newest of every default model.",
     )
     modality = serializers.ChoiceField(ChosenModality.choices, default=ChosenModality.AUTO)
     priority = serializers.ChoiceField(

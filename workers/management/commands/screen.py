@@ -38,7 +38,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folder", type=Path, metavar="FOLDER")
-        parser.add_argument("--models", default="", help="names, separated by commas; all active ones by default")
+        parser.add_argument("--models", default="", help="names, separated by commas; the defaults, as cards say")
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the receipt as JSON")
         parser.add_argument("--csv", type=Path, metavar="FILE", help="write the receipt as CSV")
         parser.add_argument("--site", help="name of the site; by default that of the user")

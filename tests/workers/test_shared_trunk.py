@@ -1,0 +1,65 @@
+"""Two models on one trunk, in lanes of their own: each plane goes through the trunk once."""
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from ml.models import frozen
+from screening.results.models import ModelVersion, Screening
+from screening.uploads.models import Upload
+from tests.workers.test_ingest import ingest_all, radiographs
+from workers.crew import Stop
+from workers.engine import ENGINE
+from workers.inference import screen_batch
+from workers.management.commands import register_model
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def lanes(settings, monkeypatch: pytest.MonkeyPatch) -> list[ModelVersion]:
+    """Two shipped models of one trunk, one that holds it whole and one that shares its file, both defaults here."""
+    monkeypatch.setattr(register_model, "verify", lambda _: None)  # each is verified in tests/models
+    ENGINE._loaded.clear()
+    root = Path(settings.CONFIG.model_root)
+    folders = [str(root / slug / "1.0.0") for slug in ("xray-covid-3class", "xray-covid-normal")]
+    call_command("register_model", *folders, stdout=StringIO())
+    for version in ModelVersion.objects.all():
+        version.card.pop("default", None)
+        version.save(update_fields=["card"])
+    return list(ModelVersion.objects.all())
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many planes went through a trunk, call by call."""
+    asked: list[int] = []
+    filled_up = frozen._filled_up
+
+    def counted(planes: Any) -> Any:
+        asked.append(len(planes))
+        return filled_up(planes)
+
+    monkeypatch.setattr(frozen, "_filled_up", counted)
+    return asked
+
+
+def test_the_second_lane_finds_what_the_first_computed(
+    lanes: list[ModelVersion], upload_of: Callable[..., Upload], computed: list[int]
+) -> None:
+    upload_of(radiographs(3))
+    ingest_all()
+    for version in lanes:
+        ENGINE.get(version.pk)
+    computed.clear()
+
+    for version in lanes:
+        assert screen_batch(version.pk, Stop())
+
+    assert computed == [3]
+    assert Screening.objects.exclude(state="waiting").count() == 6
+    ENGINE._loaded.clear()
