@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from ml.explain.gradcam import explain_all
 from ml.inference import Scorer
 from ml.models import reference
 from ml.models.architectures import FAMILIES, architecture_named
@@ -30,8 +32,10 @@ from ml.training.linear import features_of, train_linear
 from ml.training.trained import Trained
 from ml.training.views import views_of
 from ml.vocabulary import Modality
+from screening.results.services import register_model
 from tests.environment import ROOT
 from tests.training.test_data import example, write_manifest
+from workers.engine import _load_explainer, _load_scorer
 
 CONFIG = ROOT / "ml" / "training" / "configs" / "ct-covid.toml"
 NECKS = {"vgg16": "vgg16+pool2+dense64", "smallcnn": "smallcnn+flatten+dense64"}  # of the tutorials, for small pictures
@@ -94,9 +98,10 @@ def an_epoch(training: Training, linear: Trained, examples: list[Example], out: 
     return replace(linear, trunk=trunk, head=head)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("name", FAMILIES)
-def test_an_epoch_leaves_a_bundle_that_reproduces_itself_and_scores(
-    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_epoch_leaves_a_bundle_that_reproduces_itself_is_registered_screens_and_explains(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ):
     monkeypatch.setattr(export, "CANDIDATES", 32)
     monkeypatch.setattr(export, "ROUNDS", 1)
@@ -118,6 +123,15 @@ def test_an_epoch_leaves_a_bundle_that_reproduces_itself_and_scores(
     changed = {layer for layer in trunk if not np.array_equal(trunk[layer], tuned.trunk[layer])}
     assert changed
     assert len(changed) < len(trunk)
+
+    settings.CONFIG = replace(settings.CONFIG, model_root=tmp_path)
+    lane = register_model(card=card.as_json(), folder="bundle").pk
+    plane = next(clean_planes(examples)).tobytes()
+    [screened] = _load_scorer(lane).score([plane])
+    [told] = explain_all(_load_explainer(lane), [plane], "covid")
+    assert (screened.kind, screened.scores.keys()) == (outcome.kind, outcome.scores.keys())
+    assert told.heat.shape == (512, 512)
+    assert np.isfinite(told.heat).all()
 
 
 def config_with(folder: Path, **changes: str) -> Path:
