@@ -1,9 +1,11 @@
 """Heat maps: where a model looked, drawn one by one when no screening waits for the device."""
 
-from typing import Final, NamedTuple
+from typing import Final
+from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError
 
 from ml.explain.drawing import HeatMap, draw, map_key
 from ml.explain.parts import scores_without_parts
@@ -11,7 +13,7 @@ from screening.errors import LeaseLost
 from screening.flows.explained import Drawn, files_of, record_explanations
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
-from screening.results.explanations import claim_explanations, next_version
+from screening.results.explanations import claim_explanations, next_version, release_explanations
 from screening.results.leases import lanes_with_work
 from screening.results.models import Explanation, ExplanationState
 from screening.uploads.storage import blob_folder
@@ -39,45 +41,66 @@ def explain_next_batch() -> None:
 
 
 def explain_somewhere(stop: Stop) -> bool:
-    """Draw some maps of one model, unless a screening waits. Whether there were any."""
-    version = None if lanes_with_work() else next_version()
+    """Draw some maps of one model; while a screening waits, one that a person asked for. Whether there were any."""
+    busy = bool(lanes_with_work())
+    version = next_version(asked_only=busy)
     if version is None or stop.is_set():
         return False
-    lease, rows = claim_explanations(model_version_id=version, limit=AT_ONCE)
+    lease, rows = claim_explanations(model_version_id=version, limit=1 if busy else AT_ONCE, asked_only=busy)
     if not rows:
         return False
     reach("explain.claimed")
     with keeping(Explanation, lease):
         try:
-            _explain(lease, rows)
+            _explain(lease, rows, stop)
         except LeaseLost:
             log.warning("lease_lost", rows=len(rows))
+        except (OSError, DatabaseError):  # a full disk, a database that is away: nothing of the picture
+            release_explanations(lease)
+            raise
     return True
 
 
-def _explain(lease: Lease, rows: list[Explanation]) -> None:
-    if not begin(Explanation, lease):
-        raise LeaseLost("The lease on these heat maps ran out before they were begun.")
+def _explain(lease: Lease, rows: list[Explanation], stop: Stop) -> None:
+    drawing = _Drawing(lease, rows[0].model_version_id)
     drawn = {}
     for row in rows:
+        if stop.is_set():
+            break
         PROGRESS.note()
-        try:
-            drawn[row.pk] = _drawn(row)
-        except Exception as problem:  # noqa: BLE001 - one map's failure, recorded, leaves the others
-            report("map_not_drawn", problem, explanation=str(row.pk))
-            drawn[row.pk] = Drawn(code=NOT_DRAWN)
-    record_explanations(lease=lease, drawn=drawn)
+        drawn[row.pk] = _drawn(row, drawing)
+    if drawn:
+        record_explanations(lease=lease, drawn=drawn)
+    release_explanations(lease)  # of what the end of this worker left undone
     reach("explain.committed")
 
 
-class _Seen(NamedTuple):
-    """What a map is drawn from."""
+class _Drawing:
+    """One model on some leased maps. Computing begins, and counts, with the first that is computed."""
 
-    plane: bytes
-    preview: bytes
+    def __init__(self, lease: Lease, version: UUID) -> None:
+        self._lease = lease
+        self._version = version
+        self._begun = False
+
+    def draw(self, row: Explanation, plane: bytes, preview: bytes) -> tuple[HeatMap, dict[str, float]]:
+        """Compute a map and what is left of the score without parts of the picture.
+
+        Raises:
+            ModelUnavailable: the bundle is not what was registered.
+            LeaseLost: the lease ran out before anything was computed.
+        """
+        explainer, scorer = EXPLAINERS.get(self._version), ENGINE.get(self._version)  # loaded outside the lock
+        with DEVICE:
+            if not self._begun and not begin(Explanation, self._lease):
+                raise LeaseLost("The lease on these heat maps ran out before they were begun.")
+            self._begun = True
+            reach("explain.begun")
+            heat = draw(explainer, plane, label=row.label, preview=preview)
+            return heat, scores_without_parts(scorer, plane, label=row.label)
 
 
-def _drawn(row: Explanation) -> Drawn:
+def _drawn(row: Explanation, drawing: _Drawing) -> Drawn:
     image = row.screening.image
     row.key = map_key(plane_sha256=image.plane_sha256, model_sha256=row.screening.model_sha256, label=row.label)
     known = _known(row)
@@ -90,13 +113,14 @@ def _drawn(row: Explanation) -> Drawn:
     if not preview.is_file():
         return Drawn(code=PREVIEW_MISSING)
     try:
-        with DEVICE:
-            explainer = EXPLAINERS.get(row.model_version_id)
-            reach("explain.begun")
-            heat = draw(explainer, plane, label=row.label, preview=preview.read_bytes())
-            altered = scores_without_parts(ENGINE.get(row.model_version_id), plane, label=row.label)
+        heat, altered = drawing.draw(row, plane, preview.read_bytes())
     except ModelUnavailable:
         return Drawn(code=MODEL_UNAVAILABLE)
+    except (LeaseLost, OSError, DatabaseError):
+        raise
+    except Exception as problem:  # noqa: BLE001 - what a model raises on one picture is its own, and is recorded
+        report("map_not_drawn", problem, explanation=str(row.pk))
+        return Drawn(code=NOT_DRAWN)
     return _kept(row, heat, altered)
 
 

@@ -129,24 +129,28 @@ def is_zip(file: Path) -> bool:
     return file.suffix.lower() == ".zip"
 
 
-def send_zips(folder: Path, upload_id: UUID, zips: Sequence[Path], actor: Actor) -> tuple[int, list[Unread]]:
-    """Send archives one after the other. How many bytes went, and which were refused or could not be read.
+def send_zips(
+    folder: Path, upload_id: UUID, zips: Sequence[Path], actor: Actor
+) -> tuple[dict[UUID, str], int, list[Unread]]:
+    """Send archives one after the other. By archive its path; how many bytes went; what was refused or not read.
 
     Raises:
         StorageFull: no room; what was sent before stays.
     """
+    names: dict[UUID, str] = {}
     sent, unread = 0, []
     for file in zips:
         try:
             size = file.stat().st_size
             part = Part(start=0, length=size, total=size)
-            receive_archive_part(upload_id=upload_id, part=part, parts=_parts(file), actor=actor)
+            arrived = receive_archive_part(upload_id=upload_id, part=part, parts=_parts(file), actor=actor)
+            names[arrived.archive] = _name(folder, file)
             sent += size
         except OSError as problem:
             unread.append(_unread(folder, file, problem))
         except (LimitExceeded, IncompletePart, BadOffset) as refusal:
             unread.append(Unread(_name(folder, file), str(refusal)))
-    return sent, unread
+    return names, sent, unread
 
 
 def _requests(missing: Sequence[Found]) -> Iterator[tuple[Found, ...]]:

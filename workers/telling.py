@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,7 +16,7 @@ from screening.flows.offering import Checked
 from screening.flows.receipt import ReceiptItem, refused_archives
 from screening.flows.receipt_forms import as_json, receipt_csv
 from screening.results.selectors import FLAGGED, NOT_ASSESSED
-from screening.uploads.models import Archive, ItemState, Upload
+from screening.uploads.models import ItemState, Upload
 from workers.sending import Unread
 
 SHOWN: Final = 40  # lines of a list on the terminal; the rest is in the receipt
@@ -24,18 +25,30 @@ WITHOUT_OUTCOME: Final = frozenset(
 )
 
 
-def document(upload: Upload, items: Sequence[ReceiptItem]) -> dict[str, Any]:
+def zips_not_taken(upload: Upload, names: Mapping[UUID, str]) -> list[dict[str, str]]:
+    """Archives of which no member, or not every one, became an item, by the path they were sent from."""
+    found = []
+    for archive in refused_archives(upload):
+        refusal = REFUSALS.get(archive.code)
+        message, what_to_do = (refusal.message, refusal.what_to_do) if refusal else ("It was not opened.", "")
+        path = names.get(archive.pk, "")
+        found.append({"path": path, "code": archive.code, "message": message, "what_to_do": what_to_do})
+    return found
+
+
+def document(upload: Upload, items: Sequence[ReceiptItem], archives: Sequence[dict[str, str]]) -> dict[str, Any]:
     """The receipt as it stands in the JSON file."""
     return {
         "disclaimer": DISCLAIMER,
         "upload": str(upload.pk),
+        "archives": list(archives),
         "items": [as_json(item, with_paths=True) for item in items],
     }
 
 
-def write_json(target: Path, upload: Upload, items: Sequence[ReceiptItem]) -> None:
+def write_json(target: Path, upload: Upload, items: Sequence[ReceiptItem], archives: Sequence[dict[str, str]]) -> None:
     """Write the receipt as one JSON object, whole or not at all."""
-    _write(target, json.dumps(document(upload, items), ensure_ascii=False, indent=1) + "\n")
+    _write(target, json.dumps(document(upload, items, archives), ensure_ascii=False, indent=1) + "\n")
 
 
 def write_csv(target: Path, upload: Upload) -> None:
@@ -52,11 +65,14 @@ def _write(target: Path, text: str) -> None:
     fresh.replace(target)
 
 
-def tell(console: Console, upload: Upload, items: Sequence[ReceiptItem]) -> None:
+def tell(
+    console: Console, upload: Upload, items: Sequence[ReceiptItem], archives: Sequence[dict[str, str]] = ()
+) -> None:
     """Print the sums, what was refused, what was not assessed and what was flagged."""
     console.print(_sums(items))
     _list(console, "Not taken", [_refusal(item) for item in items if item.code])
-    _list(console, "Zips of which not every member was taken", [_zip_refusal(one) for one in refused_archives(upload)])
+    zips = [f"{one['path']}: {one['message']} {one['what_to_do']}" for one in archives]
+    _list(console, "Zips of which not every member was taken", zips)
     _list(console, "Not assessed", _sentences(items, NOT_ASSESSED))
     _list(console, "Flagged", _sentences(items, FLAGGED), empty="Nothing was flagged.")
     console.print(f"Receipt of upload {upload.pk}.")
@@ -85,11 +101,6 @@ def _sums(items: Sequence[ReceiptItem]) -> Table:
     for flag, number in sorted(flags.items()):
         table.add_row(f"results {flag}", str(number))
     return table
-
-
-def _zip_refusal(archive: Archive) -> str:
-    refusal = REFUSALS.get(archive.code)
-    return f"{archive.size} bytes: {refusal.message} {refusal.what_to_do}" if refusal else f"{archive.size} bytes"
 
 
 def _refusal(item: ReceiptItem) -> str:

@@ -129,8 +129,15 @@ def decide(upload: Upload, offers: Sequence[Offer], ranks: Iterator[float]) -> P
         elif (item.sha256, item.size) == (offer.sha256, offer.size):
             plan.answers.append(_heard(offer, item, plan))
         else:
-            plan.answers.append(Checked.of(offer.raw, REJECTED, code="path_twice"))
+            plan.answers.append(Checked.of(offer.raw, REJECTED, code=_conflict(offer, item)))
     return plan
+
+
+def _conflict(offer: Offer, item: Item) -> str:
+    """Why a path that the upload knows with other bytes is refused: one side may have had none to hash."""
+    if not offer.sha256:
+        return offer.code
+    return item.code if not item.sha256 and item.code else "path_twice"
 
 
 def _look_up(upload: Upload, offers: Sequence[Offer]) -> _Known:

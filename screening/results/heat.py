@@ -12,12 +12,21 @@ from screening.results.opinions import Score, of_picture
 NOT_ASKED: Final = "not asked for"
 PENDING: Final = (ExplanationState.WAITING, ExplanationState.LEASED)
 CAVEAT: Final = "Where the score comes from, not whether it is right. Each map is scaled to its own hottest place."
+FIELDS: Final = {"field-1": ", two ellipses over 58% of what the model sees"}
 PARTS: Final = {"original": "whole", "no_lungs": "lungs blanked", "border_only": "border only"}
+AFTER_ALL: Final = (
+    "No heat map yet: it is drawn once the study is complete, and of a series by itself for the leading slice alone."
+)
+_PENDING: Final = {
+    ExplanationState.WAITING: "The heat map waits to be drawn.",
+    ExplanationState.LEASED: "The heat map is being drawn.",
+}
 _CAUSES: Final = {
     "plane_missing": "the stored plane is gone",
     "preview_missing": "the stored preview is gone",
     "model_unavailable": "the model could not be loaded",
     "quarantined": "it ended a worker twice",
+    "not_drawn": "the model failed on it",
 }
 
 
@@ -49,14 +58,14 @@ class HeatLine:
         """What the map says, or why there is none."""
         told = self.explanation
         if told is None:
-            return "No heat map was drawn: the score raised no flag."
-        if told.state in PENDING:
-            return "The heat map is being drawn."
+            return AFTER_ALL if self.screening.flagged else "No heat map was drawn: the score raised no flag."
         if told.state == ExplanationState.FAILED:
-            return f"The heat map could not be drawn: {_CAUSES.get(told.code, 'the model gave none')}."
+            return f"The heat map could not be drawn: {_CAUSES.get(told.code, 'nothing says why')}."
+        if told.state in PENDING:
+            return _PENDING[ExplanationState(told.state)]
         if told.outside is None:
             return f"Nothing in this picture raises the {self.label} score."
-        return f"{told.outside:.0%} of the heat lies outside the central field, which is 58% of the picture."
+        return f"{told.outside:.0%} of the heat lies outside the central field{FIELDS.get(told.field, '')}."
 
 
 def heat_of(images: Iterable[UUID]) -> dict[UUID, list[HeatLine]]:

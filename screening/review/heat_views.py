@@ -1,5 +1,6 @@
 """Where a model looked: the lines of one picture, a wish for a map, and its files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from screening.errors import ScreeningError
 from screening.flows.explained import ask_explanation, files_of
-from screening.results.heat import CAVEAT, PENDING, heat_of
+from screening.results.heat import CAVEAT, PENDING, HeatLine, heat_of
 from screening.results.models import Explanation, ExplanationState, Screening
 from screening.review.selectors import image_for, visible_studies
 from screening.studies.models import Image
@@ -34,7 +35,18 @@ def heat_context(image: Image) -> dict[str, object]:
     """What the part of the page with a picture's maps needs."""
     lines = heat_of([image.pk])[image.pk]
     waiting = any(line.explanation is not None and line.explanation.state in PENDING for line in lines)
-    return {"image": image, "lines": lines, "waiting": waiting, "caveat": CAVEAT}
+    return {"image": image, "lines": lines, "waiting": waiting, "gone": _gone(lines), "caveat": CAVEAT}
+
+
+def _gone(lines: Sequence[HeatLine]) -> set[UUID]:
+    """Maps that were drawn and whose files are no longer there: they can be drawn again."""
+    found = set()
+    for line in lines:
+        told = line.explanation
+        if told is not None and told.state == ExplanationState.DRAWN:
+            told.screening = line.screening
+            found |= {told.pk} if not all(file.is_file() for file in files_of(told)) else set()
+    return found
 
 
 def _ask(request: HttpRequest, image: Image) -> ScreeningError | None:

@@ -108,3 +108,16 @@ def test_a_file_without_a_hash_is_refused_and_stands_on_the_receipt(client, url,
         [("rejected", "not_readable"), ("rejected", "too_large")]
     ] * 2
     assert sorted(Item.objects.values_list("path", "state")) == [("gone.png", "rejected"), ("huge.dcm", "rejected")]
+
+
+def test_a_known_path_without_a_hash_is_told_apart_from_one_with_other_bytes(client, url):
+    offer(client, url, {"a.png": A})
+    nothing = {"files": [{"path": "a.png", "size": len(A), "sha256": ""}]}
+    lost = {"files": [{"path": "lost.png", "size": 5, "sha256": ""}]}
+
+    answers = [client.post(f"{url}check/", body).json()["files"][0]["code"] for body in (nothing, lost)]
+    later = offer(client, url, {"lost.png": b"found"}).json()["files"][0]
+
+    assert answers == ["not_readable", "not_readable"]
+    assert (later["state"], later["code"]) == ("rejected", "not_readable")
+    assert Item.objects.get(path="a.png").state == "expected"

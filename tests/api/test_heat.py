@@ -38,7 +38,9 @@ def test_a_drawn_map_tells_what_it_shows_and_where_its_files_are(ward, client, i
     [told] = client.get(url(image)).json()["results"]
 
     assert (told["model"], told["label"], told["state"], told["outside"]) == (ward.version.name, "covid", "drawn", 0.25)
-    assert told["why"] == "25% of the heat lies outside the central field, which is 58% of the picture."
+    assert told["why"] == (
+        "25% of the heat lies outside the central field, two ellipses over 58% of what the model sees."
+    )
     assert told["altered"] == {"original": 0.9, "no_lungs": 0.8}
     files = [client.get(told[name]) for name in ("raw", "overlay")]
     assert [(file["Content-Type"], b"".join(file.streaming_content)) for file in files] == [

@@ -4,11 +4,13 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from screening.flows.explained import files_of
 from screening.results.models import Explanation
 from screening.review.models import Review
 from screening.studies.models import StudyState
 from tests.e2e.conftest import faults_seen, violations
 from tests.e2e.scene import a_site_at_work
+from tests.factories import ExplanationFactory
 from tests.workers.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,14 +153,51 @@ def test_a_map_is_asked_for_on_the_page_and_the_page_waits_for_it(scene, enter):
     heat = page.locator("#heat")
 
     heat.get_by_role("button", name="Draw it").click()
-    expect(heat).to_contain_text("The heat map is being drawn.")
+    expect(heat).to_contain_text("The heat map waits to be drawn.")
     asked = Explanation.objects.get(screening__study=scene.series)
+    last = scene.series.images.get(position=55.0)
     Explanation.objects.filter(pk=asked.pk).update(state="failed", code="model_unavailable")
     expect(heat).to_contain_text("The heat map could not be drawn: the model could not be loaded.")
 
     page.keyboard.press("ArrowUp")
-    expect(heat).to_contain_text("No heat map was drawn")
-    assert asked.screening.image_id != heat.get_attribute("data-image")
+    expect(heat).to_contain_text("No heat map yet")
+    above = scene.series.images.get(position=50.0)  # the slice before the last, at which the page opens
+    assert (heat.get_attribute("data-image"), str(asked.screening.image_id)) == (str(above.pk), str(last.pk))
+
+
+def test_the_maps_of_a_slice_that_was_left_never_stand_beside_another(scene, enter):
+    page = enter(scene.reader, reverse("review:study", args=[scene.series.pk]))
+    page.wait_for_selector("[data-viewer][data-ready]")
+    ExplanationFactory(screening=scene.series.images.get(position=50.0).screenings.get())  # waits: its panel polls
+    slow = []
+
+    def hold(route):
+        slow.append(route)
+
+    page.route("**/heat/", hold)
+    page.keyboard.press("ArrowUp")
+    until(lambda: len(slow) == 1 or page.wait_for_timeout(20), 45, "the first slice's maps were not asked for")
+    page.keyboard.press("ArrowUp")
+    page.wait_for_timeout(300)
+    page.unroute("**/heat/")  # lets go of what was held
+
+    here = str(scene.series.images.get(position=45.0).pk)
+    expect(page.locator(f'#heat[data-image="{here}"]')).to_be_visible()
+    page.wait_for_timeout(1500)  # longer than a panel waits before it asks again
+    expect(page.locator(f'#heat[data-image="{here}"]')).to_be_visible()
+
+
+def test_a_map_whose_files_are_gone_can_be_drawn_again_on_the_page(scene, enter):
+    lost = Explanation.objects.select_related("screening__image").get(screening__study=scene.flagged[0])
+    page = enter(scene.reader, reverse("review:study", args=[scene.flagged[0].pk]))
+    page.wait_for_selector("[data-viewer][data-ready]")
+    for file in files_of(lost):
+        file.unlink()
+    page.reload()
+
+    page.get_by_role("button", name="Its files are gone: draw again").click()
+
+    expect(page.locator("#heat")).to_contain_text("The heat map waits to be drawn.")
 
 
 def test_dragging_changes_the_window_and_in_the_other_tool_moves_the_picture(scene, enter):

@@ -1,7 +1,9 @@
 """The explain lane with a shipped model: every flag gets its map, others on demand, and nothing waits for them."""
 
+import errno
 from collections.abc import Callable
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from django.utils import timezone
@@ -158,6 +160,7 @@ def test_maps_that_nobody_waits_for_let_screening_and_ingest_go_first(
     [row] = scored(FLAGGED)
     screening = ScreeningFactory(model_version=version)
     assert not explain_somewhere(Stop())
+    assert told(Explanation.objects.get()) == (ExplanationState.WAITING, "")
 
     screening.delete()
     arriving = ItemFactory(received=True)
@@ -262,3 +265,50 @@ def test_of_a_flagged_series_only_the_leading_slice_is_drawn_by_itself() -> None
     study.refresh_from_db()
     assert study.flagged
     assert [row.screening.scores["covid"] for row in Explanation.objects.select_related("screening")] == [0.9]
+
+
+def test_one_that_a_person_asked_for_is_drawn_between_two_batches_of_screenings(
+    scored: Callable[..., list[Screening]], version: ModelVersion, staff: User
+) -> None:
+    flagged, quiet = scored(FLAGGED, QUIET)
+    asked = ask_explanation(screening_id=quiet.pk, label="covid", user_id=staff.pk)
+    waiting = ScreeningFactory(model_version=version)
+
+    assert [explain_somewhere(Stop()) for _ in range(2)] == [True, False]
+
+    assert told(asked) == (ExplanationState.DRAWN, "")
+    assert told(Explanation.objects.get(screening=flagged)) == (ExplanationState.WAITING, "")
+    waiting.delete()
+
+
+def test_what_the_model_fails_on_is_said_and_a_full_disk_costs_no_map(
+    scored: Callable[..., list[Screening]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(FLAGGED)
+    monkeypatch.setattr(explain, "replace_file", Mock(side_effect=OSError(errno.ENOSPC, "no room")))
+
+    with pytest.raises(OSError, match="no room"):
+        explain_somewhere(Stop())
+    row = Explanation.objects.get()
+    assert (row.state, row.attempts, row.lease_token) == (ExplanationState.WAITING, 0, None)
+
+    monkeypatch.setattr(explain, "draw", Mock(side_effect=RuntimeError("out of memory")))
+    explain_somewhere(Stop())
+    assert told(row) == (ExplanationState.FAILED, "not_drawn")
+
+
+def test_a_worker_that_ends_keeps_what_is_drawn_and_gives_the_rest_back(
+    scored: Callable[..., list[Screening]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(FLAGGED, FLAGGED)
+    stop, draw = Stop(), explain.draw
+
+    def draw_and_be_stopped(*what: object, **how: object) -> object:
+        stop.set()
+        return draw(*what, **how)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(explain, "draw", draw_and_be_stopped)
+    explain_somewhere(stop)
+
+    states = sorted(Explanation.objects.values_list("state", "attempts"))
+    assert states == [(ExplanationState.DRAWN, 1), (ExplanationState.WAITING, 0)]

@@ -161,21 +161,31 @@ def test_names_that_would_become_one_are_told_apart(tmp_path: Path, monkeypatch:
 
 
 def test_a_zip_in_the_folder_is_opened_and_one_that_is_none_is_named(
-    folder: Path, noop: ModelVersion, child_environment: Build
+    folder: Path, noop: ModelVersion, child_environment: Build, tmp_path: Path
 ) -> None:
+    out = tmp_path / "out.json"
     (folder / "more.ZIP").write_bytes(zip_of({"in/9.dcm": radiographs(10)["9.dcm"]}))
     (folder / "broken.zip").write_bytes(b"no zip at all")
-    (folder / "empty.zip").write_bytes(b"")
 
-    done = run(child_environment(**ARMED), str(folder))
+    done = run(child_environment(**ARMED), str(folder), "--json", str(out))
 
-    assert "empty.zip" in done.stdout
-    assert "Zips of which not every member was taken (1)" in done.stdout
     assert (done.returncode, "1 files or results have no outcome" in done.stderr) == (1, True)
+    assert "broken.zip: " in done.stdout
+    told = json.loads(out.read_text())
+    assert [(one["path"], one["code"]) for one in told["archives"]] == [("broken.zip", "archive_unreadable")]
     states = dict(Item.objects.values_list("path", "state"))
     assert states["in/9.dcm"] == ItemState.ACCEPTED
     assert not any(path.endswith(".zip") for path in states)
     assert Screening.objects.count() == 4
+
+
+def test_an_empty_zip_is_said_not_to_be_sent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "empty.zip").write_bytes(b"")
+
+    said, failed = screened(folder, monkeypatch)
+
+    assert "empty.zip" in said
+    assert "no outcome" in failed
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,10 @@ class HeatMaps(ApiView):
     @described(
         operation_id="heat_maps_list",
         summary="Where models looked: heat maps of a picture",
-        description="Every flag has its map drawn by itself. For other scores, ask with POST.",
+        description=(
+            "What flags a study has its map drawn by itself: a radiograph, or the leading slice of a series. "
+            "For others, ask with POST."
+        ),
         responses=answers({200: HeatMapsOut}, 404),
     )
     def get(self, request: Request, image_id: UUID) -> Response:

@@ -1,5 +1,6 @@
 /** The heat over the picture: which model's map is shown, and that it follows the slice. */
 
+const PLACE = "heat-place"; // stays while its content is replaced
 const STRONGEST = 0.55; // opacity where the heat is 1
 // Black over red and orange to a light yellow: brighter is always hotter.
 const HUES = [[0, 0, 0], [150, 20, 60], [240, 110, 20], [255, 235, 120]];
@@ -12,13 +13,22 @@ export class Heat {
   constructor(viewer, slices) {
     this.viewer = viewer;
     this.slices = slices;
+    this.name = viewer.root.querySelector("[data-heat-name]");
     this.tool = viewer.root.querySelector('[data-act="heat"]');
     document.addEventListener("click", (event) => {
       const button = event.target.closest("#heat [data-heat]");
       if (button) this.#choose(button);
     });
-    document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "heat") this.#refresh(); });
+    // What comes for another picture than the one that is shown comes too late.
+    document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+      if (detail.target.id === PLACE && detail.requestConfig.path !== this.#address) detail.shouldSwap = false;
+    });
+    document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === PLACE) this.#refresh(); });
     this.#refresh();
+  }
+
+  get #address() {
+    return this.slices[this.viewer.place].heat;
   }
 
   /** Show the map that was chosen last, or the first one there is; or hide it. */
@@ -28,10 +38,10 @@ export class Heat {
   }
 
   /** Ask for the maps of another picture, once scrolling rests. */
-  follow(place) {
-    this.viewer.setHeat(null);
+  follow() {
+    this.#refresh(); // nothing of the last picture stays
     clearTimeout(this.due);
-    this.due = setTimeout(() => globalThis.htmx.ajax("GET", this.slices[place].heat, { target: "#heat", swap: "outerHTML" }), 150);
+    this.due = setTimeout(() => globalThis.htmx.ajax("GET", this.#address, { target: `#${PLACE}`, swap: "innerHTML" }), 150);
   }
 
   #choose(button) {
@@ -41,15 +51,20 @@ export class Heat {
   }
 
   async #refresh() {
-    const shown = document.getElementById("heat");
-    const buttons = Array.from(shown.querySelectorAll("[data-heat]"));
+    const asked = (this.#asked += 1);
+    const told = document.getElementById("heat");
+    const fits = told?.dataset.image === this.slices[this.viewer.place].id;
+    const buttons = fits ? Array.from(told.querySelectorAll("[data-heat]")) : [];
     const chosen = this.#on ? (buttons.find(({ dataset }) => dataset.name === this.#wanted) ?? buttons[0]) : null;
     for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
     this.tool.setAttribute("aria-pressed", String(this.#on));
-    this.viewer.root.querySelector("[data-heat-name]").textContent = chosen ? chosen.dataset.name : "";
-    const asked = (this.#asked += 1);
-    const layer = chosen ? await load(chosen.dataset.heat).catch(() => null) : null;
-    if (asked === this.#asked) this.viewer.setHeat(layer);
+    this.viewer.setHeat(null);
+    this.name.textContent = this.#on && fits && !chosen ? this.name.dataset.none : "";
+    if (!chosen) return;
+    const layer = await load(chosen.dataset.heat).catch(() => null);
+    if (asked !== this.#asked) return; // another picture or map was asked for meanwhile
+    this.viewer.setHeat(layer);
+    this.name.textContent = layer ? chosen.dataset.name : this.name.dataset.lost;
   }
 }
 

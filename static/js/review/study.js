@@ -27,7 +27,7 @@ function startViewer() {
   };
   for (const button of root.querySelectorAll("[data-act]")) button.addEventListener("click", acts[button.dataset.act]);
   root.addEventListener("painted", () => describe(viewer));
-  root.addEventListener("slice", ({ detail }) => { markSlice(detail); heat.follow(detail); });
+  root.addEventListener("slice", ({ detail }) => { markSlice(detail); heat.follow(); });
   root.querySelector("[data-slice]")?.addEventListener("input", (event) => viewer.show(Number(event.target.value) - 1));
   root.querySelector("[data-strip]")?.addEventListener("click", (event) => {
     const cell = event.target.closest("[data-go]");

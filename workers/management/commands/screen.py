@@ -28,7 +28,7 @@ from screening.users.roles import UPLOADERS
 from workers.oncall import lacking, workers_for
 from workers.sending import find, hash_files, is_zip, offer, send, send_zips
 from workers.supervisor.plan import Places
-from workers.telling import tell, tell_unread, without_outcome, write_csv, write_json
+from workers.telling import tell, tell_unread, without_outcome, write_csv, write_json, zips_not_taken
 from workers.watching import Standing, WorkersGone, watch
 
 
@@ -88,20 +88,22 @@ class Command(BaseCommand):
             missing = [one for one, answer in zip(found, answers, strict=True) if answer.state == MISSING]
             bar = shown.add_task("sending", total=len(missing))
             sent, changed = send(upload.pk, missing, actor, lambda more: shown.advance(bar, more))
-            sent_zips, refused = send_zips(folder, upload.pk, zips, actor)
+            archives, sent_zips, refused = send_zips(folder, upload.pk, zips, actor)
             seal_upload(upload_id=upload.pk, count=None, actor=actor)
             _wait(upload, shown)
         console.print(f"{len(files)} files offered, {sent + sent_zips} bytes sent.", highlight=False)
         upload.refresh_from_db()
         items = list(receipt(upload, with_paths=True))
-        tell(console, upload, items)
+        unopened = zips_not_taken(upload, archives)
+        tell(console, upload, items, unopened)
         not_taken = [answer for answer in answers if answer.item is None]
         tell_unread(console, [*unread, *broken, *changed, *refused], not_taken)
         if options["json"]:
-            write_json(options["json"], upload, items)
+            write_json(options["json"], upload, items, unopened)
         if options["csv"]:
             write_csv(options["csv"], upload)
-        if owed := without_outcome(items) + len(unread) + len(broken) + len(refused) + len(not_taken):
+        unsent = [*unread, *broken, *refused]
+        if owed := without_outcome(items) + len(unsent) + len(not_taken) + len(unopened):
             raise CommandError(f"{owed} files or results have no outcome. Retry the upload on its page, or run again.")
 
 
