@@ -1,12 +1,15 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml.images.gate import CLASSES, decide, load_gate, packed
+from ml.images.gate import CLASSES, GateWeights, decide, load_gate, packed
 from ml.images.gate_features import FEATURES
+from ml.training import gate
+from ml.training.gate import FAMILY_AND_PATIENTS_UNSEEN, FAMILY_UNSEEN
 from ml.training.gate_card import Seen, against_target, chest_figures, family_figures, remedy_figures, write_gate
 from ml.training.gate_fit import GateTraining, distances_of, fit_gate, scores_of
 from ml.training.gate_rows import CLEAN, NO_GROUP, PHANTOM, Rows
@@ -45,13 +48,83 @@ def test_another_seed_gives_other_weights(rows):
     assert not np.array_equal(once.first, other.first)
 
 
-def test_a_fold_is_judged_by_a_gate_that_saw_neither_its_patients_nor_its_families(rows):
+def test_a_fold_teaches_its_gate_neither_its_patients_nor_its_families(rows):
     taught = rows.taught_without(1)
 
     assert not taught[rows.fold == 1].any()
     assert not taught[rows.family == "noise"].any()
     assert not taught[10]  # one of those that nothing is taught by
     assert taught[(rows.fold != 1) & (rows.family == "inverted")].all()
+
+
+class Remembering:
+    """Gates that let through just the rows they know something of; column 0 of the features is the row's number."""
+
+    def __init__(self, rows: Rows, known: Callable[[np.ndarray, int], bool]) -> None:
+        self.rows, self.known = rows, known
+        self.taught: list[tuple[GateWeights, np.ndarray]] = []
+
+    def fit(self, rows: Rows, taught: np.ndarray, training: GateTraining) -> GateWeights:
+        self.taught.append((fit_gate(rows, taught, training), taught))
+        return self.taught[-1][0]
+
+    def scores(self, features: np.ndarray, weights: GateWeights) -> np.ndarray:
+        taught = next(mask for fitted, mask in self.taught if fitted is weights)
+        kinds = [self._answer(taught, int(number)) for number in features[:, 0]]
+        return np.eye(len(CLASSES))[kinds]
+
+    def _answer(self, taught: np.ndarray, row: int) -> int:
+        if self.rows.truth[row] < 2:
+            return int(self.rows.truth[row])
+        return 0 if self.known(taught, row) else 2
+
+
+@pytest.fixture
+def mixed() -> Rows:
+    """As families really lie: chest pictures first, then each family to refuse with two rows in every fold."""
+    families = ("noise", "half", "spliced")
+    family = np.array([CLEAN] * 20 + [PHANTOM] * 20 + [name for name in families for _ in range(10)])
+    count, chests = len(family), np.isin(family, (CLEAN, PHANTOM))
+    truth = np.where(chests, np.arange(count) % 2, 2)
+    features = np.random.default_rng(5).normal(0, 0.1, (count, FEATURES)).astype(np.float32)
+    features[:, 0] = np.arange(count)
+    group = np.array([{"noise": 0, "half": 1, "spliced": 3}.get(name, NO_GROUP) for name in family])
+    fold = np.where(chests, np.arange(count) // 2, np.arange(count)) % 5
+    return Rows(features, truth, family, fold, group, np.ones(count, np.bool_))
+
+
+def let_through(rows: Rows, known: Callable[[np.ndarray, int], bool], monkeypatch) -> dict[str, dict]:
+    gates = Remembering(rows, known)
+    monkeypatch.setattr(gate, "rows_of", lambda *_: rows)
+    monkeypatch.setattr(gate, "fit_gate", gates.fit)
+    monkeypatch.setattr(gate, "scores_of", gates.scores)
+    monkeypatch.setattr(gate, "distances_of", lambda features, _: np.ones((len(features), 2)))
+    examples = [example(modality=("xray", "ct")[number % 2]) for number in range(20)]
+    return gate.fit_and_judge(examples, SMALL)[1]
+
+
+def test_no_row_of_a_family_is_judged_by_a_gate_that_was_taught_the_family(mixed, monkeypatch):
+    def knows_family(taught: np.ndarray, row: int) -> bool:
+        return mixed.family[row] in mixed.family[taught]
+
+    told = let_through(mixed, knows_family, monkeypatch)[FAMILY_UNSEEN]
+
+    assert {name: (one["value"], one["n"]) for name, one in told.items()} == dict.fromkeys(
+        ("half", "noise", "spliced"), (0.0, 10)
+    )
+
+
+def test_the_stricter_figure_comes_from_gates_that_saw_neither_family_nor_patients(mixed, monkeypatch):
+    def knows_either(taught: np.ndarray, row: int) -> bool:
+        return mixed.family[row] in mixed.family[taught] or mixed.fold[row] in mixed.fold[taught]
+
+    figures = let_through(mixed, knows_either, monkeypatch)
+
+    strict = figures[FAMILY_AND_PATIENTS_UNSEEN]
+    assert {name: (one["value"], one["n"]) for name, one in strict.items()} == dict.fromkeys(
+        ("half", "noise", "spliced"), (0.0, 2)
+    )
+    assert all(one["value"] == 0.8 for one in figures[FAMILY_UNSEEN].values())  # whose patients the gate may know
 
 
 def test_rows_score_and_lie_as_single_pictures_do(rows):
