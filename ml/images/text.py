@@ -128,12 +128,20 @@ def _lines(gray: NDArray[np.uint8]) -> list[_Line]:
     if not len(parts):
         return []
     lines = _measured(parts, steps, _aligned(parts))
-    found = [line for line in lines if line.strength >= LEAST and line.right - line.left >= LONG * line.height]
-    others = [line for line in lines if line not in found]
-    while beside := [line for line in others if any(_one_block(line, known) for known in found)]:
-        found += beside
-        others = [line for line in others if line not in beside]
-    return [_grown(line, parts) for line in found]
+    return [_grown(line, parts) for line in _with_blocks(lines)]
+
+
+def _with_blocks(lines: list[_Line]) -> list[_Line]:
+    """Give the lines that count, and what stands in one block with such: each is compared with all others once."""
+    boxes = np.array([(line.top, line.left, line.bottom, line.right) for line in lines], np.int64).reshape(-1, 4)
+    wide = np.array([line.right - line.left >= LONG * line.height for line in lines], np.bool_)
+    taken = wide & np.array([line.strength >= LEAST for line in lines], np.bool_)
+    known = np.flatnonzero(taken).tolist()
+    while known:
+        beside = np.flatnonzero(_one_block(boxes, boxes[known.pop()]) & ~taken)
+        taken[beside] = True
+        known += beside.tolist()
+    return [lines[index] for index in np.flatnonzero(taken)]
 
 
 def _aligned(parts: Components) -> NDArray[np.int64]:
@@ -196,13 +204,15 @@ def _measured(parts: Components, steps: NDArray[np.float64], root: NDArray[np.in
     return [_Line(*one) for one in measured]
 
 
-def _one_block(line: _Line, other: _Line) -> bool:
-    """Whether two lines stand close together and are of like height."""
-    most = NEAR * max(line.height, other.height)
-    across = max(line.left, other.left) - min(line.right, other.right)
-    down = max(line.top, other.top) - min(line.bottom, other.bottom)
-    like = max(line.height, other.height) <= 2 * min(line.height, other.height)
-    return like and across <= most and down <= most
+def _one_block(boxes: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which boxes stand close to a known one and are of like height; top, left, bottom, right."""
+    top, left, bottom, right = boxes.T
+    high, own = bottom - top, known[2] - known[0]
+    most = NEAR * np.maximum(high, own)
+    across = np.maximum(left, known[1]) - np.minimum(right, known[3])
+    down = np.maximum(top, known[0]) - np.minimum(bottom, known[2])
+    like = np.maximum(high, own) <= 2 * np.minimum(high, own)
+    return np.asarray(like & (across <= most) & (down <= most))
 
 
 def _grown(line: _Line, parts: Components) -> _Line:

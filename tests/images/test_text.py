@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.images import text
 from ml.images.components import components_of
-from ml.images.text import find_text
+from ml.images.text import find_hidden_text, find_text
 from tests import phantoms
 
 LINES = ("QUILLFEATHER, ZEBEDEE", "ID 40815162", "1951-03-14")
@@ -136,3 +137,20 @@ def test_parts_are_those_that_another_program_finds():
     others = from_elsewhere.regionprops(from_elsewhere.label(mask, connectivity=2))
     ours = zip(parts.top, parts.left, parts.bottom, parts.right, parts.area, strict=True)
     assert sorted(tuple(map(int, part)) for part in ours) == sorted((*part.bbox, int(part.area)) for part in others)
+
+
+def page(lines, size=12):
+    """A white page of small print, and where its letters are."""
+    words = [f"dose report of an examination, 12.3 mGy and 45.6 mGy*cm, line {n}" for n in range(lines)]
+    clean = np.full((1100, 850), 255, np.uint8)
+    burned = phantoms.with_text(clean, words, size=size, at=(20, 20), value=0)
+    return burned, ink_of(clean, burned)
+
+
+def test_lines_of_a_full_page_are_compared_with_the_others_once_each(monkeypatch):
+    asked, compare = [], text._one_block
+    monkeypatch.setattr(text, "_one_block", lambda boxes, known: asked.append(len(boxes)) or compare(boxes, known))
+
+    found = find_text(page(60)[0])
+
+    assert 40 < len(found) <= len(asked) <= 2 * max(asked)
