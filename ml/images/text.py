@@ -18,6 +18,7 @@ from ml.images.strokes import letters_of
 LONGEST: Final = 1152  # pixels of the reduced picture, in which lines are looked for
 BEYOND: Final = 2  # times the span of most stored values; what is further away counts as so far
 SMALLEST: Final = 16  # pixels of a side; nothing can be read in less
+SHADE: Final = 8  # gray values by which a channel differs somewhere, to be looked at by itself
 LONG: Final = 2.0  # heights; a line is longer than a marker's one or two letters
 APART: Final = 0.9  # heights of the larger letter; the next one of a line begins within
 UNLIKELY: Final = 1.9  # times the height of a neighbour: no letter of one line
@@ -94,16 +95,32 @@ def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
 
 
 def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any]) -> tuple[Region, ...]:
-    """Find lines of text in what is shown, and in what a window hides: white letters on tissue shown white.
+    """Find lines of text in what is shown, and in what a window or gray levels hide of what is kept.
+
+    White letters on tissue shown white, and coloured ones as light as what is around them.
 
     Args:
         gray: uint8, shape `(rows, columns)`, as it is shown.
-        stored: What is kept of the same picture. Looked at where it is gray and has more than 8 bits.
+        stored: What is kept of the same picture, `(rows, columns)` or `(rows, columns, 3)`.
     """
     found = find_text(gray)
-    if stored.ndim != 2 or stored.dtype.itemsize == 1:
-        return found
-    return tuple(dict.fromkeys(found + find_text(_whole_range(stored))))
+    if stored.ndim == 2:
+        alike = stored.dtype == np.uint8 and (np.array_equal(stored, gray) or np.array_equal(~stored, gray))
+        views = [] if alike else [_whole_range(stored)]
+    else:
+        views = _channels(stored, gray)
+    return tuple(dict.fromkeys(found + tuple(region for view in views for region in find_text(view))))
+
+
+def _channels(stored: NDArray[Any], gray: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Give the channels of a colour picture that differ from what is shown, and from each other, by a stroke."""
+    views: list[NDArray[np.uint8]] = []
+    for channel in np.moveaxis(stored, 2, 0):
+        view = np.ascontiguousarray(channel if channel.dtype == np.uint8 else _whole_range(channel))
+        others = (gray, *views)
+        if all(np.any(np.maximum(view, other) - np.minimum(view, other) > SHADE) for other in others):
+            views.append(view)
+    return views
 
 
 def _whole_range(stored: NDArray[Any]) -> NDArray[np.uint8]:

@@ -147,15 +147,23 @@ def test_native_pixels_stay_in_their_syntax_and_lossy_ones_say_so_still(read):
     assert (lossy.file_meta.TransferSyntaxUID, lossy.LossyImageCompression) == (RLELossless, "01")
 
 
-def test_palette_picture_is_masked_as_rgb(read):
-    def palette(made):
+def palette(colours):
+    """Change a gray object to one of a palette, uint8, shape `(256, 3)`."""
+
+    def change(made):
         made.SamplesPerPixel = 1
         made.PhotometricInterpretation = "PALETTE COLOR"
-        for colour in ("Red", "Green", "Blue"):
+        for number, colour in enumerate(("Red", "Green", "Blue")):
             setattr(made, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 8])
-            setattr(made, f"{colour}PaletteColorLookupTableData", bytes(range(256)))
+            setattr(made, f"{colour}PaletteColorLookupTableData", colours[:, number].tobytes())
 
-    masked = read(phantoms.dicom_file(BURNED, window=None, change=palette), mask_text=True)
+    return change
+
+
+def test_palette_picture_is_masked_as_rgb(read):
+    gray = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+
+    masked = read(phantoms.dicom_file(BURNED, window=None, change=palette(gray)), mask_text=True)
 
     assert_gone(masked, masked.kept().pixel_array.astype(float).mean(axis=2))
     assert masked.kept().PhotometricInterpretation == "RGB"
@@ -235,6 +243,42 @@ def test_letters_that_the_window_hides_in_white_are_found_in_the_stored_values(p
     kept = masked.kept().pixel_array.astype(int)
     assert Note.TEXT_SEEN in open_.picture.notes
     assert (readable(open_.kept().pixel_array.astype(int)) > 200, readable(kept)) == (True, 0)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_letters_that_a_window_hides_in_eight_bits_are_gone_from_what_is_kept(photometric, read):
+    stored = phantoms.with_text(CLEAN // 2, size=18, at=(200, 100), value=255)
+    hidden, window = INK & (CLEAN > 80), (20, 20)
+    if photometric == "MONOCHROME1":
+        stored, window = 255 - stored, (235, 20)
+    data = phantoms.dicom_file(stored, window=window, photometric=photometric)
+
+    open_, masked = read(data), read(data, mask_text=True)
+
+    assert (Note.TEXT_SEEN in open_.picture.notes, Note.TEXT_SEEN in masked.picture.notes) == (True, False)
+    assert hidden.sum() > 100
+    assert readable(masked.kept().pixel_array.astype(int)) < 3
+
+
+@pytest.mark.parametrize("kind", ["rgb", "rgb, jpeg 2000", "palette"])
+@pytest.mark.parametrize("letters", [(0, 0, 255), (200, 22, 22), (0, 110, 100)])
+def test_letters_of_a_colour_as_light_as_what_lies_around_are_gone(letters, kind, read):
+    around = np.array([0, 0, 0] if letters[2] == 255 else [76, 76, 76])
+    part = phantoms.with_text(np.zeros((512, 480), np.uint8), size=18, at=(200, 100)).astype(float)[:, :, None] / 255
+    picture = (around * (1 - part) + np.array(letters) * part).round().astype(np.uint8)
+    if kind == "palette":
+        levels = np.linspace(0, 1, 256)[:, None] * (np.array(letters) - around) + around
+        data = phantoms.dicom_file(
+            (part[:, :, 0] * 255).round().astype(np.uint8), window=None, change=palette(levels.round().astype(np.uint8))
+        )
+    else:
+        data = phantoms.dicom_file(picture, **DICOM[kind])
+
+    open_, masked = read(data), read(data, mask_text=True)
+
+    kept = masked.kept().pixel_array.astype(int)
+    assert Note.TEXT_SEEN in open_.picture.notes
+    assert abs(kept[INK].mean(axis=0) - kept[BESIDE].mean(axis=0)).max() < 3
 
 
 def test_header_that_names_text_holds_a_masked_picture_back_all_the_same(read):
