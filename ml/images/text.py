@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ml.images.components import Components
-from ml.images.strokes import letters_of
+from ml.images.strokes import HEIGHTS, letters_of
 
 LONGEST: Final = 1152  # pixels of the reduced picture, in which lines are looked for
+COARSER: Final = (2, 4)  # times: large or bold letters are thin in a picture reduced once more
+LARGE: Final = 16  # pixels; what is lower there was looked for before
 BEYOND: Final = 2  # times the span of most stored values; what is further away counts as so far
 SMALLEST: Final = 16  # pixels of a side; nothing can be read in less
 SHADE: Final = 8  # gray values by which a channel differs somewhere, to be looked at by itself
@@ -79,18 +81,29 @@ def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
     rows, columns = gray.shape
     if min(rows, columns) < SMALLEST:
         return ()
-    factor = -(-max(rows, columns) // LONGEST)
-    small = np.asarray(Image.fromarray(gray).reduce(factor)) if factor > 1 else gray
-    found = [line for picture in (small, ~small) for line in _lines(picture)]
-    return tuple(
-        Region(
-            row=line.top * factor,
-            column=line.left * factor,
-            height=min(line.bottom * factor, rows) - line.top * factor,
-            width=min(line.right * factor, columns) - line.left * factor,
-            strength=round(line.strength, 2),
-        )
-        for line in sorted(found, key=lambda line: (line.top, line.left))
+    found: list[Region] = []
+    for factor, heights in _scales(max(rows, columns)):
+        if min(rows, columns) < SMALLEST * factor:
+            break
+        small = np.asarray(Image.fromarray(gray).reduce(factor)) if factor > 1 else gray
+        lines = [line for picture in (small, ~small) for line in _lines(picture, heights)]
+        found += [region for region in (_region(line, factor, rows, columns) for line in lines) if region not in found]
+    return tuple(sorted(found, key=lambda region: (region.row, region.column)))
+
+
+def _scales(longest: int) -> list[tuple[int, tuple[int, int]]]:
+    """Give by which factors a picture is reduced, and how high a letter may be in each: bold ones need the last."""
+    factor = -(-longest // LONGEST)
+    return [(factor, HEIGHTS), *((factor * more, (LARGE, HEIGHTS[1])) for more in COARSER)]
+
+
+def _region(line: _Line, factor: int, rows: int, columns: int) -> Region:
+    return Region(
+        row=line.top * factor,
+        column=line.left * factor,
+        height=min(line.bottom * factor, rows) - line.top * factor,
+        width=min(line.right * factor, columns) - line.left * factor,
+        strength=round(line.strength, 2),
     )
 
 
@@ -139,9 +152,9 @@ def _whole_range(stored: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray((above >> unsigned(shift)).astype(np.uint8)).point(table))
 
 
-def _lines(gray: NDArray[np.uint8]) -> list[_Line]:
+def _lines(gray: NDArray[np.uint8], heights: tuple[int, int]) -> list[_Line]:
     """Give the lines of bright text."""
-    parts, steps = letters_of(gray)
+    parts, steps = letters_of(gray, heights)
     if not len(parts):
         return []
     lines = _measured(parts, steps, _aligned(parts))
