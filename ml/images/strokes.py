@@ -31,9 +31,9 @@ def letters_of(gray: Gray, heights: tuple[int, int] = HEIGHTS) -> tuple[Componen
     """
     step = strokes(gray)
     mask = (step >= STEP) & (step > spread(step, AROUND, np.maximum) // 2)
-    if np.count_nonzero(mask) > MOST_STROKES * mask.size:  # grain, or a page of print: what stands out of that
-        least = np.quantile(step, 1 - GRAIN_LEFT)
-        mask &= step > least
+    if np.count_nonzero(mask) > MOST_STROKES * mask.size:
+        mask &= step >= np.quantile(step, 1 - GRAIN_LEFT)
+        mask &= np.count_nonzero(mask) <= 2 * GRAIN_LEFT * mask.size  # black and white dots: no letter stands out
     parts = components_of(mask, step)
     high, wide = parts.bottom - parts.top, parts.right - parts.left
     parts = parts.only((high >= heights[0]) & (high <= heights[1]) & (wide <= LONGEST_WORD * high))

@@ -16,8 +16,9 @@ from ml.images.components import Components
 from ml.images.strokes import HEIGHTS, letters_of
 
 LONGEST: Final = 1152  # pixels of the reduced picture, in which lines are looked for
-COARSER: Final = (2, 4)  # times: large or bold letters are thin in a picture reduced once more
-LARGE: Final = 16  # pixels; what is lower there was looked for before
+COARSER: Final = (2, 4, 8)  # times: large or bold letters are thin in a picture reduced once more
+COARSEST: Final = 64  # pixels of the shorter side of a picture that is reduced once more
+LARGE: Final = 10  # pixels; what is lower there was looked for before
 BEYOND: Final = 2  # times the span of most stored values; what is further away counts as so far
 SMALLEST: Final = 16  # pixels of a side; nothing can be read in less
 SHADE: Final = 8  # gray values by which a channel differs somewhere, to be looked at by itself
@@ -82,19 +83,18 @@ def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
     if min(rows, columns) < SMALLEST:
         return ()
     found: list[Region] = []
-    for factor, heights in _scales(max(rows, columns)):
-        if min(rows, columns) < SMALLEST * factor:
-            break
+    for factor, heights in _scales(rows, columns):
         small = np.asarray(Image.fromarray(gray).reduce(factor)) if factor > 1 else gray
         lines = [line for picture in (small, ~small) for line in _lines(picture, heights)]
         found += [region for region in (_region(line, factor, rows, columns) for line in lines) if region not in found]
     return tuple(sorted(found, key=lambda region: (region.row, region.column)))
 
 
-def _scales(longest: int) -> list[tuple[int, tuple[int, int]]]:
+def _scales(rows: int, columns: int) -> list[tuple[int, tuple[int, int]]]:
     """Give by which factors a picture is reduced, and how high a letter may be in each: bold ones need the last."""
-    factor = -(-longest // LONGEST)
-    return [(factor, HEIGHTS), *((factor * more, (LARGE, HEIGHTS[1])) for more in COARSER)]
+    factor = -(-max(rows, columns) // LONGEST)
+    further = [factor * more for more in COARSER if min(rows, columns) >= COARSEST * factor * more]
+    return [(factor, HEIGHTS), *((each, (LARGE, HEIGHTS[1])) for each in further)]
 
 
 def _region(line: _Line, factor: int, rows: int, columns: int) -> Region:
