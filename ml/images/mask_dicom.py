@@ -25,9 +25,9 @@ from ml.images.dicom import decoded_frames
 from ml.images.dicom_gray import shown
 from ml.images.header import frame_header
 from ml.images.layout import Layout, layout_of
-from ml.images.masking import filled, grown
+from ml.images.masking import filled, grown, text_of
 from ml.images.records import Limits
-from ml.images.text import Region, find_hidden_text
+from ml.images.text import Region
 
 LOSSY: Final = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
 PALETTES: Final = tuple(f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue"))
@@ -64,7 +64,7 @@ def mask_text(dataset: FileDataset, layout: Layout, limits: Limits) -> Masked | 
     digest = hasher(layout)
     for frame, pixels in enumerate(decoded_frames(dataset, layout)):
         feed(digest, pixels)
-        found.update(find_hidden_text(_gray(pixels, dataset, layout, frame), pixels))
+        found.update(text_of(_gray(pixels, dataset, layout, frame), pixels))
     if not found:
         return None
     boxes = grown(found, layout.rows, layout.columns)

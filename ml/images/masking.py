@@ -11,10 +11,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.images.text import Region
+from ml.images.text import Region, find_hidden_text
 
 MARGIN: Final = 0.3  # heights of the line, all around: the soft edge of letters, and a stroke that was not seen
 LEAST_MARGIN: Final = 2  # pixels
+ROUNDS: Final = 3  # looks at a picture that is filled in between
 SAME: Final = 0.5  # of the smaller box
 
 
@@ -33,6 +34,27 @@ def grown(regions: Iterable[Region], rows: int, columns: int) -> list[Region]:
             box = _around(box, same)
         boxes.append(box)
     return boxes
+
+
+def text_of(gray: NDArray[np.uint8], stored: NDArray[Any]) -> set[Region]:
+    """Find text, and look again at what is left when it is filled: what hid behind it may count then.
+
+    Args:
+        gray: uint8, shape `(rows, columns)`, as it is shown. Never modified.
+        stored: What is kept of the same picture, `(rows, columns)` or `(rows, columns, 3)`. Never modified.
+
+    Returns:
+        Boxes without their margin, of at most `ROUNDS` looks.
+    """
+    found: set[Region] = set()
+    for _ in range(ROUNDS):
+        new = set(find_hidden_text(gray, stored)) - found
+        if not new:
+            break
+        found |= new
+        boxes = grown(found, *gray.shape)
+        gray, stored = filled(gray, gray, boxes), filled(stored, gray, boxes)
+    return found
 
 
 def filled(stored: NDArray[Any], gray: NDArray[np.uint8], boxes: Sequence[Region]) -> NDArray[Any]:

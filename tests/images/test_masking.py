@@ -10,8 +10,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from ml.images import masking
 from ml.images.read import rebuild_plane
 from ml.images.strokes import spread
+from ml.images.text import Region
 from ml.vocabulary import NotAssessed, Note
 from tests import phantoms
 
@@ -279,6 +281,22 @@ def test_letters_of_a_colour_as_light_as_what_lies_around_are_gone(letters, kind
     kept = masked.kept().pixel_array.astype(int)
     assert Note.TEXT_SEEN in open_.picture.notes
     assert abs(kept[INK].mean(axis=0) - kept[BESIDE].mean(axis=0)).max() < 3
+
+
+def test_what_counts_only_when_the_rest_is_filled_is_filled_too(monkeypatch):
+    first, second = (Region(row=row, column=10, height=12, width=80, strength=4.0) for row in (10, 60))
+    picture = np.full((100, 100), 90, np.uint8)
+    picture[15, 20], picture[0, 0] = 200, 1
+    looks = []
+
+    def find(gray, _stored):
+        looks.append(gray)
+        return (second,) if gray[15, 20] == 1 else (first,)
+
+    monkeypatch.setattr(masking, "find_hidden_text", find)
+
+    assert masking.text_of(picture, picture.astype(np.uint16)) == {first, second}
+    assert (len(looks), picture[15, 20]) == (3, 200)
 
 
 def test_header_that_names_text_holds_a_masked_picture_back_all_the_same(read):
