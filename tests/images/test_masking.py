@@ -11,7 +11,7 @@ from pydicom.uid import (
 )
 
 from ml.images import masking
-from ml.images.read import rebuild_plane
+from ml.images.read import Limits, rebuild_plane
 from ml.images.strokes import spread
 from ml.images.text import Region
 from ml.vocabulary import NotAssessed, Note
@@ -162,14 +162,33 @@ def palette(colours):
     return change
 
 
-def test_palette_picture_is_masked_as_rgb(read):
-    gray = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+GRAYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
 
-    masked = read(phantoms.dicom_file(BURNED, window=None, change=palette(gray)), mask_text=True)
 
-    assert_gone(masked, masked.kept().pixel_array.astype(float).mean(axis=2))
-    assert masked.kept().PhotometricInterpretation == "RGB"
-    assert not [element.keyword for element in masked.kept() if "Palette" in element.keyword]
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, RLELossless])
+def test_masked_picture_keeps_its_palette(syntax, read):
+    data = phantoms.dicom_file(BURNED, window=None, change=palette(GRAYS), syntax=syntax)
+
+    masked = read(data, mask_text=True)
+
+    kept = masked.kept()
+    assert_gone(masked, kept.pixel_array.astype(float))
+    assert (kept.PhotometricInterpretation, kept.SamplesPerPixel, kept.BitsAllocated) == ("PALETTE COLOR", 1, 8)
+
+
+def test_masked_frames_of_a_palette_are_not_refused_for_the_room_that_their_colours_would_take(read):
+    def wide(made):
+        palette(GRAYS)(made)
+        for colour in ("Red", "Green", "Blue"):
+            setattr(made, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+            setattr(made, f"{colour}PaletteColorLookupTableData", (np.arange(256, dtype="<u2") * 257).tobytes())
+
+    data = phantoms.dicom_file(np.stack([BURNED] * 3), window=None, change=wide)
+
+    masked = read(data, mask_text=True, limits=Limits(max_inflated_bytes=3 * BURNED.size))
+
+    assert [picture.masked for picture in masked.processed.pictures] == [3, 3, 3]
+    assert [readable(frame.astype(int)) for frame in masked.kept().pixel_array] == [0, 0, 0]
 
 
 def test_text_of_one_frame_is_filled_in_all(read):
