@@ -158,11 +158,14 @@ def _tidy_native(pixels: bytes, layout: Layout) -> bytes:
     return bytes(tidy.astype(raw.dtype).tobytes())  # numpy turns big-endian operands to native
 
 
-def decoded_frames(dataset: FileDataset, layout: Layout, *, only: int | None = None) -> Iterator[NDArray[Any]]:
+def decoded_frames(
+    dataset: FileDataset, layout: Layout, *, only: int | None = None, indexed: bool = False
+) -> Iterator[NDArray[Any]]:
     """Decode the frames one after the other, or `only` one, counted from 0.
 
     Yields:
-        Integer arrays of stored values: `(rows, columns)`, or `(rows, columns, 3)` as RGB.
+        Integer arrays of stored values: `(rows, columns)`, or `(rows, columns, 3)` as RGB. Those of a palette
+        are looked up in it, unless they are wanted `indexed`.
 
     Raises:
         Unreadable: a frame is damaged or has another shape than the header says.
@@ -177,6 +180,6 @@ def decoded_frames(dataset: FileDataset, layout: Layout, *, only: int | None = N
                 raise Unreadable("truncated", cause="Frames") from None
             if frame.shape[:2] != (layout.rows, layout.columns):
                 raise Unreadable("inconsistent_pixels", cause="DecodedShape")
-            if layout.photometric == "PALETTE COLOR":
+            if layout.photometric == "PALETTE COLOR" and not indexed:
                 frame = apply_color_lut(frame, dataset)
         yield frame

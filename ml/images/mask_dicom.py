@@ -25,12 +25,12 @@ from ml.images.dicom import decoded_frames
 from ml.images.dicom_gray import shown
 from ml.images.header import frame_header
 from ml.images.layout import Layout, layout_of
-from ml.images.masking import filled, grown
+from ml.images.masking import filled, grown, text_of
 from ml.images.records import Limits
-from ml.images.text import Region, find_hidden_text
+from ml.images.text import Region
 
 LOSSY: Final = {JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless}
-PALETTES: Final = tuple(f"{colour}PaletteColorLookupTable" for colour in ("Red", "Green", "Blue"))
+PALETTE: Final = "PALETTE COLOR"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def mask_text(dataset: FileDataset, layout: Layout, limits: Limits) -> Masked | 
 
     What is found in one frame is filled in all: a name is burned in at one place, and may be lost
     in one frame before a bright background. Native pixels stay in their transfer syntax; compressed ones
-    become RLE Lossless; colour becomes RGB.
+    become RLE Lossless; colour becomes RGB. A palette stays, and so does the size of its pixels.
 
     Args:
         dataset: De-identified; its pixels, their description and its method codes are replaced.
@@ -64,7 +64,7 @@ def mask_text(dataset: FileDataset, layout: Layout, limits: Limits) -> Masked | 
     digest = hasher(layout)
     for frame, pixels in enumerate(decoded_frames(dataset, layout)):
         feed(digest, pixels)
-        found.update(find_hidden_text(_gray(pixels, dataset, layout, frame), pixels))
+        found.update(text_of(_gray(pixels, dataset, layout, frame), pixels))
     if not found:
         return None
     boxes = grown(found, layout.rows, layout.columns)
@@ -91,8 +91,10 @@ def _gray(pixels: NDArray[Any], dataset: Dataset, layout: Layout, frame: int) ->
 
 
 def _filled_frames(dataset: FileDataset, layout: Layout, boxes: Sequence[Region]) -> Iterator[NDArray[Any]]:
-    for frame, pixels in enumerate(decoded_frames(dataset, layout)):
-        yield filled(pixels, _gray(pixels, dataset, layout, frame), boxes)
+    kept = decoded_frames(dataset, layout, indexed=True)
+    looked_up = decoded_frames(dataset, layout) if layout.photometric == PALETTE else None
+    for frame, pixels in enumerate(kept):
+        yield filled(pixels, _gray(next(looked_up) if looked_up else pixels, dataset, layout, frame), boxes)
 
 
 def _replace(dataset: FileDataset, layout: Layout, frames: Iterable[NDArray[Any]]) -> None:
@@ -104,7 +106,7 @@ def _replace(dataset: FileDataset, layout: Layout, frames: Iterable[NDArray[Any]
         colour = pixels.ndim == 3
         raw = pixels.astype(pixels.dtype.newbyteorder(">" if syntax == ExplicitVRBigEndian else "<")).tobytes()
         pieces.append(raw if layout.native else _packed(raw, pixels, layout))
-    _describe(dataset, layout, bits, colour=colour)
+    _describe(dataset, bits, colour=colour)
     if layout.native:
         joined = b"".join(pieces)
         wide = bits > 8 or syntax == ImplicitVRLittleEndian
@@ -136,15 +138,8 @@ def _packed(raw: bytes, pixels: NDArray[Any], layout: Layout) -> bytes:
     return packed
 
 
-def _describe(dataset: FileDataset, layout: Layout, bits: int, *, colour: bool) -> None:
+def _describe(dataset: FileDataset, bits: int, *, colour: bool) -> None:
     dataset.BitsAllocated = bits
-    if not colour:
-        return
-    dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "RGB", 3
-    dataset.PlanarConfiguration, dataset.PixelRepresentation = 0, 0
-    if layout.photometric == "PALETTE COLOR":
-        dataset.BitsStored, dataset.HighBit = bits, bits - 1
-    for name in PALETTES:
-        for keyword in (f"{name}Descriptor", f"{name}Data"):
-            if keyword in dataset:
-                delattr(dataset, keyword)
+    if colour:
+        dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "RGB", 3
+        dataset.PlanarConfiguration, dataset.PixelRepresentation = 0, 0

@@ -10,14 +10,13 @@ from ml.images.boundary import decoding, silenced
 from ml.images.dicom import decoded_frames, load
 from ml.images.kept import Kept
 from ml.images.layout import layout_of
-from ml.images.masking import filled, grown
+from ml.images.masking import filled, grown, text_of
 from ml.images.plain import PlainPicture, read_plain, with_stored
 from ml.images.plane import make_plane
 from ml.images.png import make_png
 from ml.images.read_dicom import process_dicom, shown_frame
 from ml.images.records import Limits, Options, Picture, Processed, Unreadable
 from ml.images.sniff import Kind, kind_of
-from ml.images.text import find_hidden_text
 
 __all__ = ["Limits", "Options", "Picture", "Processed", "Unreadable", "process_file", "rebuild_plane"]
 
@@ -125,7 +124,7 @@ def _pixels_of(plain: PlainPicture) -> str:
 
 def _masked(plain: PlainPicture) -> tuple[PlainPicture, int]:
     """Fill what seems to be text; the picture itself, and 0, where nothing does."""
-    boxes = grown(find_hidden_text(plain.gray, plain.stored), *plain.gray.shape)
+    boxes = grown(text_of(plain.gray, plain.stored), *plain.gray.shape)
     if not boxes:
         return plain, 0
     return with_stored(plain, filled(plain.stored, plain.gray, boxes)), len(boxes)

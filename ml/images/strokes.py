@@ -10,19 +10,21 @@ from ml.images.components import Components, components_of
 STROKE: Final = 7  # pixels: what is thinner, in rows or in columns, counts as a stroke
 STEP: Final = 40  # gray values between a stroke and what lies around it
 AROUND: Final = 9  # pixels: a stroke has at least half the step of the clearest one so near
-MOST_STROKES: Final = 0.25  # of the pixels: beyond, the picture is noise, and noise has no letters
+MOST_STROKES: Final = 0.25  # of the pixels: beyond, the picture is grain, and only what stands out of it is looked at
+GRAIN_LEFT: Final = 0.06  # of the pixels of such a picture
 HEIGHTS: Final = (5, 48)  # pixels of a part that may be a letter or, with its letters grown together, a word
 LONGEST_WORD: Final = 16  # heights
-MOST: Final = 600  # parts that are looked at, those with most pixels first: grain has thousands
+MOST: Final = 6000  # parts that are looked at, those with most pixels first: grain has thousands
 
 Gray = NDArray[np.uint8]
 
 
-def letters_of(gray: Gray) -> tuple[Components, NDArray[np.float64]]:
+def letters_of(gray: Gray, heights: tuple[int, int] = HEIGHTS) -> tuple[Components, NDArray[np.float64]]:
     """Find the bright parts that have the size of letters or words, from left to right.
 
     Args:
         gray: uint8, shape `(rows, columns)`. Hand over its negative to find dark ones.
+        heights: Of a part, in pixels, the least and the most.
 
     Returns:
         The parts, and for each how far it stands out, in gray values.
@@ -30,10 +32,11 @@ def letters_of(gray: Gray) -> tuple[Components, NDArray[np.float64]]:
     step = strokes(gray)
     mask = (step >= STEP) & (step > spread(step, AROUND, np.maximum) // 2)
     if np.count_nonzero(mask) > MOST_STROKES * mask.size:
-        mask[:] = False
+        mask &= step >= np.quantile(step, 1 - GRAIN_LEFT)
+        mask &= np.count_nonzero(mask) <= 2 * GRAIN_LEFT * mask.size  # black and white dots: no letter stands out
     parts = components_of(mask, step)
     high, wide = parts.bottom - parts.top, parts.right - parts.left
-    parts = parts.only((high >= HEIGHTS[0]) & (high <= HEIGHTS[1]) & (wide <= LONGEST_WORD * high))
+    parts = parts.only((high >= heights[0]) & (high <= heights[1]) & (wide <= LONGEST_WORD * high))
     if len(parts) > MOST:
         parts = parts.only(np.argsort(-parts.area, kind="stable")[:MOST])
     parts = parts.only(np.argsort(parts.left, kind="stable"))

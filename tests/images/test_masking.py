@@ -10,8 +10,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ml.images.read import rebuild_plane
+from ml.images import masking
+from ml.images.read import Limits, rebuild_plane
 from ml.images.strokes import spread
+from ml.images.text import Region
 from ml.vocabulary import NotAssessed, Note
 from tests import phantoms
 
@@ -147,19 +149,46 @@ def test_native_pixels_stay_in_their_syntax_and_lossy_ones_say_so_still(read):
     assert (lossy.file_meta.TransferSyntaxUID, lossy.LossyImageCompression) == (RLELossless, "01")
 
 
-def test_palette_picture_is_masked_as_rgb(read):
-    def palette(made):
+def palette(colours):
+    """Change a gray object to one of a palette, uint8, shape `(256, 3)`."""
+
+    def change(made):
         made.SamplesPerPixel = 1
         made.PhotometricInterpretation = "PALETTE COLOR"
-        for colour in ("Red", "Green", "Blue"):
+        for number, colour in enumerate(("Red", "Green", "Blue")):
             setattr(made, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 8])
-            setattr(made, f"{colour}PaletteColorLookupTableData", bytes(range(256)))
+            setattr(made, f"{colour}PaletteColorLookupTableData", colours[:, number].tobytes())
 
-    masked = read(phantoms.dicom_file(BURNED, window=None, change=palette), mask_text=True)
+    return change
 
-    assert_gone(masked, masked.kept().pixel_array.astype(float).mean(axis=2))
-    assert masked.kept().PhotometricInterpretation == "RGB"
-    assert not [element.keyword for element in masked.kept() if "Palette" in element.keyword]
+
+GRAYS = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRBigEndian, RLELossless])
+def test_masked_picture_keeps_its_palette(syntax, read):
+    data = phantoms.dicom_file(BURNED, window=None, change=palette(GRAYS), syntax=syntax)
+
+    masked = read(data, mask_text=True)
+
+    kept = masked.kept()
+    assert_gone(masked, kept.pixel_array.astype(float))
+    assert (kept.PhotometricInterpretation, kept.SamplesPerPixel, kept.BitsAllocated) == ("PALETTE COLOR", 1, 8)
+
+
+def test_masked_frames_of_a_palette_are_not_refused_for_the_room_that_their_colours_would_take(read):
+    def wide(made):
+        palette(GRAYS)(made)
+        for colour in ("Red", "Green", "Blue"):
+            setattr(made, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+            setattr(made, f"{colour}PaletteColorLookupTableData", (np.arange(256, dtype="<u2") * 257).tobytes())
+
+    data = phantoms.dicom_file(np.stack([BURNED] * 3), window=None, change=wide)
+
+    masked = read(data, mask_text=True, limits=Limits(max_inflated_bytes=3 * BURNED.size))
+
+    assert [picture.masked for picture in masked.processed.pictures] == [3, 3, 3]
+    assert [readable(frame.astype(int)) for frame in masked.kept().pixel_array] == [0, 0, 0]
 
 
 def test_text_of_one_frame_is_filled_in_all(read):
@@ -235,6 +264,58 @@ def test_letters_that_the_window_hides_in_white_are_found_in_the_stored_values(p
     kept = masked.kept().pixel_array.astype(int)
     assert Note.TEXT_SEEN in open_.picture.notes
     assert (readable(open_.kept().pixel_array.astype(int)) > 200, readable(kept)) == (True, 0)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_letters_that_a_window_hides_in_eight_bits_are_gone_from_what_is_kept(photometric, read):
+    stored = phantoms.with_text(CLEAN // 2, size=18, at=(200, 100), value=255)
+    hidden, window = INK & (CLEAN > 80), (20, 20)
+    if photometric == "MONOCHROME1":
+        stored, window = 255 - stored, (235, 20)
+    data = phantoms.dicom_file(stored, window=window, photometric=photometric)
+
+    open_, masked = read(data), read(data, mask_text=True)
+
+    assert (Note.TEXT_SEEN in open_.picture.notes, Note.TEXT_SEEN in masked.picture.notes) == (True, False)
+    assert hidden.sum() > 100
+    assert readable(masked.kept().pixel_array.astype(int)) < 3
+
+
+@pytest.mark.parametrize("kind", ["rgb", "rgb, jpeg 2000", "palette"])
+@pytest.mark.parametrize("letters", [(0, 0, 255), (200, 22, 22), (0, 110, 100)])
+def test_letters_of_a_colour_as_light_as_what_lies_around_are_gone(letters, kind, read):
+    around = np.array([0, 0, 0] if letters[2] == 255 else [76, 76, 76])
+    part = phantoms.with_text(np.zeros((512, 480), np.uint8), size=18, at=(200, 100)).astype(float)[:, :, None] / 255
+    picture = (around * (1 - part) + np.array(letters) * part).round().astype(np.uint8)
+    if kind == "palette":
+        levels = np.linspace(0, 1, 256)[:, None] * (np.array(letters) - around) + around
+        data = phantoms.dicom_file(
+            (part[:, :, 0] * 255).round().astype(np.uint8), window=None, change=palette(levels.round().astype(np.uint8))
+        )
+    else:
+        data = phantoms.dicom_file(picture, **DICOM[kind])
+
+    open_, masked = read(data), read(data, mask_text=True)
+
+    kept = masked.kept().pixel_array.astype(int)
+    assert Note.TEXT_SEEN in open_.picture.notes
+    assert abs(kept[INK].mean(axis=0) - kept[BESIDE].mean(axis=0)).max() < 3
+
+
+def test_what_counts_only_when_the_rest_is_filled_is_filled_too(monkeypatch):
+    first, second = (Region(row=row, column=10, height=12, width=80, strength=4.0) for row in (10, 60))
+    picture = np.full((100, 100), 90, np.uint8)
+    picture[15, 20], picture[0, 0] = 200, 1
+    looks = []
+
+    def find(gray, _stored):
+        looks.append(gray)
+        return (second,) if gray[15, 20] == 1 else (first,)
+
+    monkeypatch.setattr(masking, "find_hidden_text", find)
+
+    assert masking.text_of(picture, picture.astype(np.uint16)) == {first, second}
+    assert (len(looks), picture[15, 20]) == (3, 200)
 
 
 def test_header_that_names_text_holds_a_masked_picture_back_all_the_same(read):

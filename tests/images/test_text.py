@@ -2,8 +2,9 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
+from ml.images import text
 from ml.images.components import components_of
 from ml.images.text import find_text
 from tests import phantoms
@@ -13,6 +14,14 @@ LINES = ("QUILLFEATHER, ZEBEDEE", "ID 40815162", "1951-03-14")
 
 def ink_of(clean, burned):
     return np.abs(burned.astype(int) - clean) > 40
+
+
+def page(lines, size=12):
+    """A white page of small print, and where its letters are."""
+    words = [f"dose report of an examination, 12.3 mGy and 45.6 mGy*cm, line {n}" for n in range(lines)]
+    clean = np.full((1100, 850), 255, np.uint8)
+    burned = phantoms.with_text(clean, words, size=size, at=(20, 20), value=0)
+    return burned, ink_of(clean, burned)
 
 
 def covered(regions, ink):
@@ -42,6 +51,47 @@ def test_one_line_is_found_after_jpeg():
     assert covered(find_text(np.asarray(Image.open(out))), ink_of(clean, burned)) > 0.9
 
 
+def bold(picture, size, words="QUILLFEATHER ZEBEDEE"):
+    """Letters whose strokes are a sixth as wide as they are high, and more."""
+    ink = Image.new("L", picture.shape[::-1])
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(ink).text((30, 40), words, font=font, fill=255, stroke_width=round(size / 24))
+    return np.maximum(picture, np.asarray(ink))
+
+
+@pytest.mark.parametrize("size", [36, 52, 72, 100, 150])
+@pytest.mark.parametrize("thick", [False, True])
+def test_large_and_bold_letters_are_found(size, thick):
+    clean = (phantoms.radiograph(1024, 1024) * 0.6).astype(np.uint8)
+    words = "QUILLFEATHER ZEBEDEE"
+    burned = bold(clean, size) if thick else phantoms.with_text(clean, [words], size=size, at=(40, 30))
+
+    assert covered(find_text(burned), ink_of(clean, burned)) > 0.95
+
+
+@pytest.mark.parametrize("size", [40, 80, 130])
+def test_bold_side_marker_alone_is_no_line_of_text(size):
+    assert find_text(bold(phantoms.radiograph(900, 800), size, "R")) == ()
+
+
+@pytest.mark.parametrize("deviation", [18, 25, 35])
+@pytest.mark.parametrize("size", [16, 30])
+def test_letters_in_grain_are_found_and_grain_is_not(deviation, size):
+    grain = np.random.default_rng(deviation).normal(0, deviation, (900, 900))
+    clean = np.clip(phantoms.radiograph(900, 900) * 0.5 + grain, 0, 255).astype(np.uint8)
+    burned = phantoms.with_text(clean, size=size, at=(60, 60))
+
+    assert find_text(clean) == ()
+    assert covered(find_text(burned), ink_of(clean, burned)) > 0.9
+
+
+@pytest.mark.parametrize(("lines", "size"), [(30, 12), (60, 12), (60, 10)])
+def test_every_line_of_a_full_page_is_found(lines, size):
+    burned, ink = page(lines, size)
+
+    assert covered(find_text(burned), ink) > 0.97
+
+
 def test_dark_text_on_white_is_found():
     clean = np.full((400, 400), 240, np.uint8)
     burned = phantoms.with_text(clean, value=0)
@@ -50,7 +100,7 @@ def test_dark_text_on_white_is_found():
 
 
 @pytest.mark.parametrize("marker", ["R", "L", "AP"])
-@pytest.mark.parametrize("size", [16, 30, 48])
+@pytest.mark.parametrize("size", [16, 30, 48, 80, 130])
 def test_side_marker_alone_is_no_line_of_text(marker, size):
     assert find_text(phantoms.with_text(phantoms.radiograph(600, 500), [marker], size=size, at=(20, 20))) == ()
 
@@ -77,13 +127,19 @@ def grained(picture):
     return np.random.default_rng(0).integers(0, 256, picture.shape, np.uint8)
 
 
+def dotted(picture):
+    return np.random.default_rng(0).choice(np.array([0, 255], np.uint8), picture.shape)
+
+
 def blocky(picture):
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "JPEG", quality=15)
     return np.array(Image.open(out))
 
 
-@pytest.mark.parametrize("change", [ruler, wires, collimated, grained, blocky, np.zeros_like, lambda picture: picture])
+@pytest.mark.parametrize(
+    "change", [ruler, wires, collimated, grained, dotted, blocky, np.zeros_like, lambda picture: picture]
+)
 def test_what_is_no_text_is_not_taken_for_it(change):
     assert find_text(change(phantoms.radiograph(600, 500))) == ()
 
@@ -136,3 +192,12 @@ def test_parts_are_those_that_another_program_finds():
     others = from_elsewhere.regionprops(from_elsewhere.label(mask, connectivity=2))
     ours = zip(parts.top, parts.left, parts.bottom, parts.right, parts.area, strict=True)
     assert sorted(tuple(map(int, part)) for part in ours) == sorted((*part.bbox, int(part.area)) for part in others)
+
+
+def test_lines_of_a_full_page_are_compared_with_the_others_once_each(monkeypatch):
+    asked, compare = [], text._one_block
+    monkeypatch.setattr(text, "_one_block", lambda boxes, known: asked.append(len(boxes)) or compare(boxes, known))
+
+    found = find_text(page(60)[0])
+
+    assert 40 < len(found) <= len(asked) <= 2 * max(asked)
