@@ -9,7 +9,7 @@ from ml.inference import PLANE_BYTES, NoopScorer, Outcome, Scorer
 from ml.models.reference import reference_plane, reference_planes
 from ml.models.runtime import Raw
 from ml.training.augment import generator_for
-from ml.training.negatives import limb
+from ml.training.negatives.drawn_unseen import limb
 from ml.vocabulary import Modality
 from tests.environment import ROOT
 
