@@ -7,6 +7,7 @@ FAULT_UNFENCED=true    leases no longer fence: a worker writes for every row tha
 """
 
 import hashlib
+import math
 import os
 import signal
 import sys
@@ -21,7 +22,7 @@ from ml.explain.drawing import HeatMap
 from ml.inference import NoopScorer, Outcome
 from screening import leasing
 from screening.results import transitions
-from workers import engine, explain, inference, keeper
+from workers import engine, explain, heartbeat, inference, keeper
 
 
 class ArmedScorer(NoopScorer):
@@ -42,6 +43,7 @@ def arm() -> None:
         explain.draw = lambda *_, **__: HeatMap(b"raw", b"overlay", 0.5, "none", "none")
     if os.environ.get("FAULT_UNKEPT") == "true":
         keeper._renew = lambda *_: None
+        heartbeat.STUCK_SECONDS = math.inf  # type: ignore[misc] # frozen for long it is to go on, not to end itself
     if os.environ.get("FAULT_UNFENCED") == "true":
         _take_the_fence_away()
 

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from ml.models import frozen
+from ml.models.sharing import Trunks
 from screening.results.models import ModelVersion, Screening
 from screening.uploads.models import Upload
 from tests.workers.test_ingest import ingest_all, radiographs
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def lanes(settings, monkeypatch: pytest.MonkeyPatch) -> list[ModelVersion]:
     """Two shipped models of one trunk, one that holds it whole and one that shares its file, both defaults here."""
     monkeypatch.setattr(register_model, "verify", lambda _: None)  # each is verified in tests/models
+    monkeypatch.setattr(frozen, "TRUNKS", Trunks())  # nothing remembered of pictures that came before
     ENGINE._loaded.clear()
     root = Path(settings.CONFIG.model_root)
     folders = [str(root / slug / "1.0.0") for slug in ("xray-covid-3class", "xray-covid-normal")]
