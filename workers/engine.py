@@ -12,7 +12,7 @@ import structlog
 from django.conf import settings
 from numpy.typing import NDArray
 
-from ml.explain.gradcam import Explainer
+from ml.explain.explainer import Explainer
 from ml.inference import Identity, Outcome, load_scorer
 from ml.models.bundle import load_bundle
 from ml.models.card import BundleError

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ml.evaluation.page import page_of
 from ml.models.bundle import read_card
 from ml.models.card import Card
 from ml.training.data import DataError
+from ml.training.export import write_card
 from ml.training.layouts.layout import Layout
 
 
@@ -55,10 +57,17 @@ def report(
     if against is not None:
         other = read_split(against, data, split, again=again, layout=layout)
         document["against"] = difference(reading, other)
+        _keep_on_card(folder, split, document["against"])
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
     (out / "evaluation.json").write_text(text + "\n", encoding="utf-8")
     (out / "evaluation.html").write_text(page_of(document), encoding="utf-8")
     return document
+
+
+def _keep_on_card(folder: Path, split: str, told: dict[str, Any]) -> None:
+    card = read_card(folder)
+    metrics = {**card.metrics, split: {**card.metrics[split], "against": told}}
+    write_card(folder, replace(card, metrics=metrics))
 
 
 def refuse_other_labels(first: Card, second: Card) -> None:

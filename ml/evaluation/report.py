@@ -1,7 +1,8 @@
 """Figures of a set of scores, by source and with intervals: what stands on a card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -103,17 +104,18 @@ def _auc_of(positive: NDArray[np.bool_], scores: Floats, draws: Draws) -> dict[s
 
 
 def _pairs(truth: NDArray[np.int64], names: Sequence[str], scores: Floats, draws: Draws) -> dict[str, Any]:
-    present = np.unique(truth)
-    told = {}
-    for place, first in enumerate(present):
-        for second in present[place + 1 :]:
-            share = scores[:, first] / np.maximum(scores[:, first] + scores[:, second], 1e-12)
-            told[f"{names[first]} / {names[second]}"] = with_interval(
-                partial(_auc_on, truth, share, first, second),
-                draws,
-                len(truth),
-            )
-    return told
+    return {
+        f"{names[first]} / {names[second]}": with_interval(auc_between(truth, scores, first, second), draws, len(truth))
+        for first, second in combinations(np.unique(truth).tolist(), 2)
+    }
+
+
+def auc_between(
+    truth: NDArray[np.int64], scores: Floats, first: int, second: int
+) -> Callable[[NDArray[np.int64]], float]:
+    """Return the function from rows to the AUC of one label against another, by their share of the two scores."""
+    share = scores[:, first] / np.maximum(scores[:, first] + scores[:, second], 1e-12)
+    return partial(_auc_on, truth, share, first, second)
 
 
 def _auc_between(truth: NDArray[np.int64], share: Floats, first: int, second: int) -> float:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ml.evaluation.field import FIELD_VERSION
-from ml.explain.gradcam import METHOD, Explainer, explain_all
+from ml.explain import gradcam, levels
+from ml.explain.explainer import Explainer, explain_all
 from ml.explain.overlay import overlay
 
 QUALITY: Final = 88  # of the overlay's JPEG
@@ -29,7 +30,7 @@ class HeatMap:
 
 def map_key(*, plane_sha256: str, model_sha256: str, label: str) -> str:
     """Name a map by everything that decides it: the same key, the same bytes."""
-    parts = (plane_sha256, model_sha256, label, METHOD, FIELD_VERSION)
+    parts = (plane_sha256, model_sha256, label, gradcam.METHOD, levels.METHOD, FIELD_VERSION)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -2,7 +2,8 @@
 
 A name is a family, then what departs from its plain form: `vgg16` is the trunk with the scaling of its
 ImageNet weights and the mean over all places; `vgg16+unit+pool4+dense64` scales gray to 0..1, takes means of
-4 x 4 places and adds a dense layer of 64 units. The name stands on the card and in the model's hash.
+4 x 4 places and adds a dense layer of 64 units; `efficientnetlite0+levels5` puts the means of what every block
+from the fifth on takes before the mean of the last map. The name stands on the card and in the model's hash.
 """
 
 import re
@@ -34,7 +35,8 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "smallcnn": SMALLCNN,
 }
 NAME: Final = re.compile(
-    r"(?P<family>[a-z]+[0-9]*)(?P<unit>\+unit)?(\+(?P<pool>flatten|pool[2-9]))?(\+dense(?P<dense>[1-9][0-9]{0,3}))?"
+    r"(?P<family>[a-z]+[0-9]*)(?P<unit>\+unit)?"
+    r"(\+levels(?P<levels>[1-9][0-9]?)|(\+(?P<pool>flatten|pool[2-9]))?(\+dense(?P<dense>[1-9][0-9]{0,3}))?)"
 )
 PREPROCESSING: Final = (
     "Plane 512 x 512 (6 % border off, squashed to a square), resampled to {side} x {side} with a triangle "
@@ -85,14 +87,28 @@ def architecture_named(name: str) -> Architecture:
         raise BundleError(
             "architecture_unknown",
             f"The architecture {name!r} is not part of this version (known: {', '.join(FAMILIES)}, "
-            "each with +unit, +flatten or +pool<k>, +dense<n> in this order).",
+            "each with +unit, then +levels<block>, or +flatten or +pool<k> and +dense<n>, in this order).",
             "Install the version of this service that the model was made for.",
         )
     family = FAMILIES[parts["family"]]
     scaling = UNIT if parts["unit"] else family.scaling
-    neck = Neck(parts["pool"] or "average", int(parts["dense"]) if parts["dense"] else None)
+    neck = Neck(parts["pool"] or "average", _number(parts["dense"]), levels=_number(parts["levels"]))
+    _refuse_levels(name, family, neck)
     chain = Chain(family, scaling, neck)
     return Architecture(name, family, scaling, neck, chain.build, chain.build_front, chain.build_rear)
+
+
+def _number(digits: str | None) -> int | None:
+    return int(digits) if digits else None
+
+
+def _refuse_levels(name: str, family: Family, neck: Neck) -> None:
+    if neck.levels is not None and neck.levels >= len(family.blocks):
+        raise BundleError(
+            "architecture_unknown",
+            f"{name} names a block that {family.name} does not have (blocks: 1 to {len(family.blocks) - 1}).",
+            "Name a block that it has.",
+        )
 
 
 def refuse_side(architecture: Architecture, side: int) -> None:

@@ -15,7 +15,7 @@ from ml.models.published import convert
 
 def refuse_unpublished(architecture: Architecture) -> None:
     """Raise `BundleError`, `import_not_published`, if Keras has no model whose weights these could be."""
-    if not architecture.family.sources:
+    if not architecture.family.sources or architecture.neck.levels is not None:
         raise BundleError(
             "import_not_published",
             f"There is no Keras model of {architecture.name} to import from.",

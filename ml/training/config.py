@@ -73,11 +73,12 @@ def _refuse_architecture(training: Training) -> None:
         )
     architecture = architecture_named(training.architecture)
     refuse_side(architecture, training.input_side)
-    if training.fine_tune and not 0 < training.fine_tune.first_block < architecture.blocks:
+    last = architecture.blocks - 1 if architecture.neck.levels is None else architecture.neck.levels
+    if training.fine_tune and not 0 < training.fine_tune.first_block <= last:
         raise BundleError(
             "fine_tune_not_supported",
             f"{architecture.name} cannot be tuned from block {training.fine_tune.first_block} on.",
-            f"Set first_block in [fine_tune] to 1 to {architecture.blocks - 1}.",
+            f"Set first_block in [fine_tune] to 1 to {last}.",
         )
 
 

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from ml.explain.gradcam import Explainer, Explanation, explain_all, heat_of, outside_of
+from ml.explain.explainer import Explainer, Explanation, explain_all, outside_of
+from ml.explain.gradcam import heat_of
 from ml.models import weights as w
 from ml.models.architectures import FAMILIES, architecture_named
 from ml.models.bundle import WEIGHTS_FILE, Bundle, load_bundle, read_card
@@ -18,9 +19,9 @@ from ml.models.weights import drawn
 from ml.training.features import extractor
 from ml.training.head import fit_head
 from ml.vocabulary import Modality
-from tests.models.conftest import MODELS
+from tests.shipped import bundle_of
 
-SHIPPED = MODELS / "xray-covid-3class" / "1.0.0"
+SHIPPED = bundle_of("xray-covid-3class")
 LABELS = ("covid", "pneumonia", "normal")
 
 
@@ -75,7 +76,7 @@ def test_a_map_is_of_the_plane_and_from_0_to_1(shipped: Explainer, planes: np.nd
         assert (one.heat.min(), one.heat.max()) >= (0.0, 0.5)
         assert one.heat.max() <= 1.0
         assert 0.0 <= one.outside <= 1.0
-        assert (one.label, one.method, one.field) == ("normal", "grad-cam-1", "field-1")
+        assert (one.label, one.method, one.field) == ("normal", "grad-cam-levels-1", "field-1")
     assert likeness(first, second) < 0.999
 
 
@@ -103,8 +104,8 @@ def test_an_unknown_label_is_refused(shipped: Explainer, planes: np.ndarray):
 
 def test_randomised_weights_change_the_map_of_the_shipped_model(shipped: Explainer, planes: np.ndarray, tmp_path: Path):
     weights = w.read_weights(SHIPPED / WEIGHTS_FILE)
-    side = read_card(SHIPPED).input_side
-    trunk = drawn(architecture_named("efficientnetlite0").build(side), 1)
+    card = read_card(SHIPPED)
+    trunk = drawn(architecture_named(card.architecture).build(card.input_side), 1)
     random = Explainer(with_weights(tmp_path / "b", trunk, weights[w.HEAD_KERNEL], weights[w.HEAD_BIAS]))
 
     before, after = shipped.explain(planes, "normal"), random.explain(planes, "normal")

@@ -100,13 +100,59 @@ def test_the_lite_variants_have_as_many_weights_as_published(name: str, millions
         ("vgg16+flatten", 7 * 7 * 512),
         ("resnet50+pool4+dense128", 128),
         ("efficientnetlite0+dense32", 32),
+        ("efficientnetlite0+levels15", 192 + 1280),
+        ("vgg16+unit+levels2", 128 + 256 + 512),
     ],
 )
-def test_a_name_says_how_places_are_pooled_and_whether_a_dense_layer_follows(name: str, features: int):
+def test_a_name_says_how_places_are_pooled_which_levels_count_and_if_a_dense_layer_follows(
+    name: str, features: int
+):
     assert architecture_named(name).build(224).output_shape == (None, features)
 
 
-@pytest.mark.parametrize("name", ["vgg99", "", "vgg16+dense0", "vgg16+dense64+pool4", "vgg16+lambda", "VGG16"])
+def test_levels_are_the_means_of_what_the_blocks_take_and_then_the_mean_of_the_last_map():
+    plain, levels = architecture_named("smallcnn").build(64), architecture_named("smallcnn+levels1").build(64)
+    front = architecture_named("smallcnn").build_front(64, 1)
+    weights = drawn(plain, 1)
+    for part in (plain, levels, front):
+        fill(part, weights)
+    data = np.random.Generator(np.random.PCG64(2)).uniform(0, 1, (2, 64, 64, 1)).astype(np.float32)
+
+    given = np.asarray(levels(data))
+
+    assert np.allclose(given[:, :64], np.asarray(front(data)).mean(axis=(1, 2)), atol=1e-5)
+    assert np.allclose(given[:, 64:], np.asarray(plain(data)), atol=1e-5)
+
+
+def test_levels_tell_from_the_cut_on_what_they_tell_of_the_whole_trunk():
+    architecture = architecture_named("efficientnetlite0+levels12")
+    trunk, front, rear = (
+        architecture.build(64),
+        architecture.build_front(64, 12),
+        architecture.build_rear(64, 12),
+    )
+    weights = drawn(trunk, 1)
+    for part in (trunk, front, rear):
+        fill(part, weights)
+    data = np.random.Generator(np.random.PCG64(2)).uniform(-1, 1, (1, 64, 64, 1)).astype(np.float32)
+
+    assert np.allclose(np.asarray(rear(front(data))), np.asarray(trunk(data)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vgg99",
+        "",
+        "vgg16+dense0",
+        "vgg16+dense64+pool4",
+        "vgg16+lambda",
+        "VGG16",
+        "vgg16+levels0",
+        "vgg16+levels4",
+        "vgg16+levels2+dense64",
+    ],
+)
 def test_a_name_outside_the_grammar_is_refused(name: str):
     with pytest.raises(BundleError) as refused:
         architecture_named(name)

@@ -200,6 +200,7 @@ def test_a_model_that_computes_something_else_is_refused(tmp_path: Path, changes
         ({"architecture": "smallcnn+dense8"}, "import_config_differs"),
         ({"architecture": "smallcnn+flatten+dense16"}, "weights_do_not_fit"),
         ({"architecture": "efficientnetlite0"}, "import_not_published"),
+        ({"architecture": "smallcnn+levels1"}, "import_not_published"),
         ({"architecture": "vgg99"}, "architecture_unknown"),
         ({"side": 96}, "import_config_differs"),
         ({"labels": ("covid",)}, "import_names_wrong"),

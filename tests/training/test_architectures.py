@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.explain.gradcam import explain_all
+from ml.explain.explainer import explain_all
 from ml.inference import Scorer
 from ml.models import reference
 from ml.models.architectures import FAMILIES, architecture_named
@@ -38,7 +38,11 @@ from tests.training.test_data import example, write_manifest
 from workers.engine import _load_explainer, _load_scorer
 
 CONFIG = ROOT / "ml" / "training" / "configs" / "ct-covid.toml"
-NECKS = {"vgg16": "vgg16+pool2+dense64", "smallcnn": "smallcnn+flatten+dense64"}  # of the tutorials, for small pictures
+NECKS = {  # of the tutorials, for small pictures; and several levels
+    "vgg16": "vgg16+pool2+dense64",
+    "smallcnn": "smallcnn+flatten+dense64",
+    "efficientnetlite0": "efficientnetlite0+levels15",
+}
 LABELS = ("covid", "non_covid")
 DRAWN_ONCE = cache(reference_plane)
 POINTS = {"covid": OperatingPoint(value=0.5, rule="drawn pictures", low=0.0, high=1.0)}
@@ -144,10 +148,15 @@ def config_with(folder: Path, **changes: str) -> Path:
     return path
 
 
-def test_tuning_from_a_block_that_an_architecture_does_not_have_is_refused(tmp_path: Path):
-    path = config_with(tmp_path, architecture='"vgg16"', first_block="9")
+@pytest.mark.parametrize(
+    ("architecture", "block", "told"), [("vgg16", "9", "1 to 3"), ("efficientnetlite0+levels5", "6", "1 to 5")]
+)
+def test_tuning_from_a_block_that_is_not_there_or_after_a_level_that_counts_is_refused(
+    architecture: str, block: str, told: str, tmp_path: Path
+):
+    path = config_with(tmp_path, architecture=f'"{architecture}"', first_block=block)
 
-    with pytest.raises(BundleError, match="1 to 3") as refused:
+    with pytest.raises(BundleError, match=told) as refused:
         read_training(path)
 
     assert refused.value.code == "fine_tune_not_supported"

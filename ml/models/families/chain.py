@@ -11,6 +11,8 @@ from ml.models.scaling import Colour, Scaling
 Tensor = Any
 Part = Callable[[Tensor], Tensor]
 MAP: Final = "map"  # the layer that gives the last feature map
+# Followed by a block's number: the layer that gives what it takes. The last one's number is how many blocks there are.
+LEVEL: Final = "level"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,7 @@ class Chain:
         import keras  # noqa: PLC0415 - TensorFlow
 
         inputs = keras.Input((side, side, 1))
-        blocks = len(self.family.blocks)
-        return keras.Model(inputs, self._ended(self._begun(inputs, blocks)), name=self.family.name)
+        return keras.Model(inputs, self._ended(self._begun(inputs, 0), 0), name=self.family.name)
 
     def build_front(self, side: int, first_block: int) -> Any:
         """Build the stem and the blocks before `first_block`."""
@@ -63,14 +64,11 @@ class Chain:
         return keras.Model(inputs, self._begun(inputs, first_block), name=f"{self.family.name}_front")
 
     def build_rear(self, side: int, first_block: int) -> Any:
-        """Build what `build_front` leaves out; its input is what the front gives."""
+        """Build what `build_front` leaves out; its input is what the front gives, levels before that are lost."""
         import keras  # noqa: PLC0415 - TensorFlow
 
         inputs = keras.Input(self.build_front(side, first_block).output_shape[1:])
-        data = inputs
-        for block in self.family.blocks[first_block:]:
-            data = block(data)
-        return keras.Model(inputs, self._ended(data), name=f"{self.family.name}_rear")
+        return keras.Model(inputs, self._ended(inputs, first_block), name=f"{self.family.name}_rear")
 
     def _begun(self, data: Tensor, blocks: int) -> Tensor:
         if self.family.colours:
@@ -79,11 +77,20 @@ class Chain:
             data = part(data)
         return data
 
-    def _ended(self, data: Tensor) -> Tensor:
+    def _ended(self, data: Tensor, first_block: int) -> Tensor:
         import keras  # noqa: PLC0415 - TensorFlow
 
+        levels = []
+        for number, block in enumerate(self.family.blocks[first_block:], first_block):
+            if self.neck.counts(number):
+                data = keras.layers.Activation("linear", name=f"{LEVEL}{number}")(data)
+                levels.append(data)
+            data = block(data)
         data = keras.layers.Activation("linear", name=MAP)(self.family.closing(data))
-        return self.neck.applied(self.family.ending(data))
+        data = self.family.ending(data)
+        if self.neck.levels is not None:
+            data = keras.layers.Activation("linear", name=f"{LEVEL}{len(self.family.blocks)}")(data)
+        return self.neck.applied([*levels, data])
 
 
 def in_colours(data: Tensor, colours: tuple[Colour, Colour, Colour]) -> Tensor:
