@@ -29,8 +29,8 @@ help: ## List these commands
 up: $(RUN_STAMP) ## Start the service and print its address (PORT=8000; Ctrl-C ends it)
 	@exec $(BIN)/python -m workers.supervisor
 
-test: $(DEV_STAMP) ## Run every test this machine can run, and say what was skipped and why (ARGS="-k name")
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: $(DEV_STAMP) ## Run every test this machine can run, and say what was skipped and why (ARGS="-n0 -k name")
+	@exec $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(DEV_STAMP) ## Check style, templates, layers, types and that every model change has its migration
 	$(BIN)/ruff check .

@@ -3,6 +3,9 @@
 A run keeps all its state in a temporary folder and meets no service that was not named:
 TEST_DATABASE_URL and TEST_REDIS_URL (or DATABASE_URL and REDIS_URL) name one, else it is SQLite in a file and
 a broker of the run's own. A `.env` of the checkout has no part in it.
+
+Where tests run in several processes, each has its own folder, database and broker, or its own number in a broker that
+was named.
 """
 
 import atexit
@@ -11,8 +14,10 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 ROOT = Path(__file__).resolve().parent.parent
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")  # gw0, gw1; empty in the first process
 STATE = Path(tempfile.mkdtemp(prefix="screening-"))  # short: a socket's path ends at about 107 bytes
 SOCKET = STATE / "valkey" / "valkey.sock"
 
@@ -23,11 +28,22 @@ def documented_variables() -> list[str]:
 
 
 def named(name: str) -> str:
-    return os.environ.get(f"TEST_{name}") or os.environ.get(name) or ""
+    """Give what a variable names; the first process of a run keeps it for the others, which inherit what it set."""
+    kept = f"TESTS_BEGAN_WITH_{name}"
+    if not PROCESS:
+        os.environ[kept] = os.environ.get(f"TEST_{name}") or os.environ.get(name) or ""
+    return os.environ[kept]
+
+
+def own_number(url: str) -> str:
+    """Give every further process of a run the next number of a named broker: one empties what another uses."""
+    parts = urlsplit(url)
+    number = int(parts.path.strip("/") or 0) + int(PROCESS.removeprefix("gw") or 0)
+    return urlunsplit(parts._replace(path=f"/{number}"))
 
 
 DATABASE_URL = named("DATABASE_URL") or f"sqlite:///{STATE / 'screening.sqlite3'}"
-REDIS_URL = named("REDIS_URL")
+REDIS_URL = own_number(named("REDIS_URL")) if named("REDIS_URL") else ""
 OWN_BROKER = not REDIS_URL
 
 # An empty variable means its default: neither .env nor the shell reaches into a test.
