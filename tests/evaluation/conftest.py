@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import ROOT
+from tests.shipped import bundle_of
 
 
 @pytest.fixture(scope="session")
 def xray_folder() -> Path:
-    return ROOT / "models" / "xray-covid-3class" / "1.0.0"
+    return bundle_of("xray-covid-3class")

@@ -17,10 +17,11 @@ from ml.training.data import Example
 from ml.training.run import train
 from ml.vocabulary import Modality
 from tests.environment import ROOT
+from tests.shipped import bundle_of
 from tests.training.test_data import example, write_manifest
 
 CONFIGS = ROOT / "ml" / "training" / "configs"
-BASE = ROOT / "models" / "xray-covid-3class" / "1.0.0"
+BASE = bundle_of("xray-covid-3class")
 SIDE = 128
 
 Mark = Callable[[NDArray[np.uint8]], None]  # changes the picture of a covid patient

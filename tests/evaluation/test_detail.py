@@ -110,3 +110,23 @@ def test_models_without_a_common_picture_are_not_compared():
         paired([], NAMES, np.empty((0, 2)), np.empty((0, 2)), ("covid",))
 
     assert refused.value.code == "nothing_to_compare"
+
+
+def test_models_are_also_compared_within_each_source_that_has_two_labels():
+    examples, good = scored(seed=1, skill=4.0, count=300)
+    _, bad = scored(seed=2, skill=0.5, count=300)
+
+    told = paired(examples, NAMES, good, bad, ("covid",))
+
+    within = {name: one for name, one in told.items() if name.startswith("auc_covid / normal, ")}
+    assert set(within) == {f"auc_covid / normal, {source}" for source in {example.source for example in examples}}
+    assert all(one["low"] > 0 and one["excludes_zero"] for one in within.values())
+
+
+def test_a_source_with_one_label_is_not_compared_within():
+    examples, scores = scored(count=60)
+    alone = [replace(example, source="alone") if example.label == "covid" else example for example in examples]
+
+    told = paired(alone, NAMES, scores, scores, ("covid",))
+
+    assert not [name for name in told if name.endswith(", alone")]

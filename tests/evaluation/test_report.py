@@ -102,7 +102,7 @@ def test_a_comparison_counts_as_a_reading_of_both(bundle: Path, made: Path, data
     told = json.loads((tmp_path / "out" / "evaluation.json").read_text())["against"]
     assert told["auc_covid"] == {"value": 0.0, "low": 0.0, "high": 0.0, "excludes_zero": False}
     assert read_card(bundle).evaluations["val"] == read_card(other).evaluations["val"] == 1
-    assert "Less xray-covid-normal@1.0.0" in (tmp_path / "out" / "evaluation.html").read_text()
+    assert f"Less {read_card(other).name}" in (tmp_path / "out" / "evaluation.html").read_text()
 
 
 def test_a_comparison_with_a_model_that_was_read_before_reads_and_counts_nothing(

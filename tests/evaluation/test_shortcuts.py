@@ -17,8 +17,8 @@ from ml.models.card import Card
 from ml.models.verify import verify
 from ml.training.data import DataError
 from ml.training.splits import grouped_folds
-from tests.environment import ROOT
 from tests.evaluation.drawn import centre, corner, draw, small, trained
+from tests.shipped import bundle_of
 from tests.training.test_data import crowd
 
 
@@ -66,7 +66,7 @@ def test_testing_again_replaces_what_was_found_and_prints_it(
 
 
 def test_a_tuned_trunk_is_not_tested_on_pictures_it_knows_by_heart(tmp_path: Path):
-    folder = copytree(ROOT / "models" / "ct-covid" / "1.0.0", tmp_path / "bundle")
+    folder = copytree(bundle_of("ct-covid"), tmp_path / "bundle")
     before = (folder / "card.json").read_text()
 
     with pytest.raises(DataError) as refused:

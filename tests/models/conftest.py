@@ -7,15 +7,14 @@ import pytest
 
 from ml.inference import Scorer, load_scorer
 from ml.models.bundle import list_bundles
-from tests.environment import ROOT
+from tests.shipped import MODELS, bundle_of
 
-MODELS = ROOT / "models"
 BUNDLES = list_bundles(MODELS)
 
 
 @pytest.fixture(scope="session")
 def xray_folder() -> Path:
-    return MODELS / "xray-covid-3class" / "1.0.0"
+    return bundle_of("xray-covid-3class")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from ml.models.runtime import open_runtime
 from ml.models.verify import verify
 from ml.vocabulary import DISCLAIMER
 from tests.models.conftest import BUNDLES, MODELS
+from tests.shipped import bundle_of
 
 VERDICTS = ("shortcut likely", "not found by this test")
 MEGABYTES_12 = 12 * 1024 * 1024
@@ -40,11 +41,11 @@ def refusal(folder: Path) -> str:
 
 
 def test_four_models_are_shipped_and_two_of_them_are_defaults():
-    assert {f"{folder.parent.name}@{folder.name}": read_card(folder).default for folder in BUNDLES} == {
-        "ct-covid@1.0.0": True,
-        "xray-covid-3class@1.0.0": True,
-        "xray-covid-normal@1.0.0": False,
-        "xray-covid-pneumonia@1.0.0": False,
+    assert {folder.parent.name: read_card(folder).default for folder in BUNDLES} == {
+        "ct-covid": True,
+        "xray-covid-3class": True,
+        "xray-covid-normal": False,
+        "xray-covid-pneumonia": False,
     }
 
 
@@ -86,7 +87,7 @@ def test_a_shipped_bundle_reproduces_its_sixteen_reference_scores(folder: Path):
     ],
 )
 def test_reference_scores_spread_evenly_between_the_ends_that_a_model_reaches(slug: str, lowest: float, highest: float):
-    first = [row[0] for row in read_card(MODELS / slug / "1.0.0").reference.scores]
+    first = [row[0] for row in read_card(bundle_of(slug)).reference.scores]
 
     assert first == sorted(first)
     assert first[0] == pytest.approx(lowest, abs=0.02)

@@ -12,6 +12,7 @@ from ml.training.augment import generator_for
 from ml.training.negatives.drawn_unseen import limb
 from ml.vocabulary import Modality
 from tests.environment import ROOT
+from tests.shipped import name_of
 
 
 class Fake:
@@ -132,7 +133,7 @@ def test_a_plane_scores_the_same_in_any_company(scorer: Scorer, planes: list[byt
 def test_the_identity_names_model_hash_runtime_and_precision(scorer: Scorer):
     identity = scorer.identity
 
-    assert identity.name == "xray-covid-3class@1.0.0"
+    assert identity.name == name_of("xray-covid-3class")
     assert identity.sha256 == scorer.card.model_sha256
     assert (identity.runtime, identity.precision) == ("tensorflow", "fp32")
 

@@ -16,11 +16,12 @@ from screening.results.models import ModelVersion
 from screening.results.selectors import chosen_models
 from screening.users.models import Role
 from tests.factories import ModelVersionFactory, SiteFactory, UserFactory
+from tests.shipped import bundle_of, name_of
 from workers.management.commands import register_model
 
 pytestmark = pytest.mark.django_db
 
-SHIPPED_DEFAULTS = ["ct-covid@1.0.0", "xray-covid-3class@1.0.0"]
+SHIPPED_DEFAULTS = [name_of("ct-covid"), name_of("xray-covid-3class")]
 
 
 def known(slug: str, **changes: object) -> ModelVersion:
@@ -99,7 +100,7 @@ def test_registering_a_corrected_card_changes_what_is_a_default(
     monkeypatch.setattr(register_model, "verify", lambda _: None)
     monkeypatch.setattr(register_model, "_below_root", lambda folder: folder.name)
     folder = tmp_path / "ct-covid" / "1.0.0"
-    shutil.copytree(Path(settings.CONFIG.model_root) / "ct-covid" / "1.0.0", folder)
+    shutil.copytree(bundle_of("ct-covid"), folder)
     call_command("register_model", str(folder), stdout=StringIO())
     before = ModelVersion.objects.get()
     card = json.loads((folder / "card.json").read_text())

@@ -20,10 +20,11 @@ from ml.training.finetune import Steps
 from ml.training.run import train
 from ml.vocabulary import Modality
 from tests.environment import ROOT
+from tests.shipped import bundle_of
 from tests.training.test_data import example, write_manifest
 
 CONFIG = ROOT / "ml" / "training" / "configs" / "ct-covid.toml"
-BASE = ROOT / "models" / "xray-covid-3class" / "1.0.0"
+BASE = bundle_of("xray-covid-3class")
 
 
 def draw_collection(folder: Path) -> None:
@@ -76,11 +77,11 @@ def bundle(data: Path, training: Training, tmp_path_factory: pytest.TempPathFact
     return out / "bundle"
 
 
-def test_training_leaves_a_bundle_that_reproduces_itself(bundle: Path):
+def test_training_leaves_a_bundle_that_reproduces_itself(bundle: Path, training: Training):
     verify(load_bundle(bundle))
 
     card = read_card(bundle)
-    assert card.name == "ct-covid@1.0.0"
+    assert card.name == f"ct-covid@{training.version}"
     assert card.evaluations == {"val": 0, "external": 0}
     assert card.training_data["pictures"] == {"a": {"covid": 12, "non_covid": 12}, "b": {"covid": 10, "non_covid": 10}}
     assert "macro_auc_out_of_fold_by_epoch" in card.training_data["how"]

@@ -33,6 +33,7 @@ from tests.factories import (
     StudyFactory,
 )
 from tests.models.conftest import MODELS
+from tests.shipped import bundle_of
 from tests.workers.test_ingest import ingest_all, radiographs
 from workers import explain
 from workers.crew import Stop
@@ -40,7 +41,7 @@ from workers.engine import EXPLAINERS
 from workers.explain import explain_somewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SHIPPED = MODELS / "xray-covid-3class" / "1.0.0"
+SHIPPED = bundle_of("xray-covid-3class")
 CPU = Actor.service("inference")
 FLAGGED = {"covid": 0.9, "pneumonia": 0.06, "normal": 0.04}
 QUIET = {"covid": 0.01, "pneumonia": 0.06, "normal": 0.93}

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from ml.models import frozen
 from ml.models.sharing import Trunks
 from screening.results.models import ModelVersion, Screening
 from screening.uploads.models import Upload
+from tests.shipped import bundle_of
 from tests.workers.test_ingest import ingest_all, radiographs
 from workers.crew import Stop
 from workers.engine import ENGINE
@@ -23,12 +23,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def lanes(settings, monkeypatch: pytest.MonkeyPatch) -> list[ModelVersion]:
-    """Two shipped models of one trunk, one that holds it whole and one that shares its file, both defaults here."""
+    """Two shipped models of one trunk, both defaults here."""
     monkeypatch.setattr(register_model, "verify", lambda _: None)  # each is verified in tests/models
     monkeypatch.setattr(frozen, "TRUNKS", Trunks())  # nothing remembered of pictures that came before
     ENGINE._loaded.clear()
-    root = Path(settings.CONFIG.model_root)
-    folders = [str(root / slug / "1.0.0") for slug in ("xray-covid-3class", "xray-covid-normal")]
+    folders = [str(bundle_of(slug)) for slug in ("xray-covid-3class", "xray-covid-normal")]
     call_command("register_model", *folders, stdout=StringIO())
     for version in ModelVersion.objects.all():
         version.card.pop("default", None)
