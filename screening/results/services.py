@@ -1,6 +1,6 @@
 """Register models and ask for screenings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -24,9 +24,10 @@ def register_model(*, card: JSON, folder: str) -> ModelVersion:
     if known is not None:
         if known.sha256 != card["model_sha256"]:
             raise BadBundle(f"{known.name} is registered with other weights.")
-        if (known.folder, known.card) != (folder, card):  # a corrected card, or a bundle that was moved
-            known.folder, known.card = folder, card
-            known.save(update_fields=["folder", "card"])
+        # A corrected card, or a bundle that was moved, or that is there again.
+        if (known.folder, known.card, known.active) != (folder, card, True):
+            known.folder, known.card, known.active = folder, card, True
+            known.save(update_fields=["folder", "card", "active"])
         return known
     version = ModelVersion.objects.create(
         slug=card["slug"],
@@ -44,6 +45,11 @@ def register_model(*, card: JSON, folder: str) -> ModelVersion:
         for label, point in card["operating_points"].items()
     )
     return version
+
+
+def retire_models(gone: Collection[ModelVersion]) -> None:
+    """Choose some versions no more. Their results stay, and what waits for them ends as not assessed."""
+    ModelVersion.objects.filter(pk__in=[version.pk for version in gone]).update(active=False)
 
 
 def thresholds_of(*, site_ids: Iterable[UUID], version: ModelVersion) -> dict[UUID, dict[str, float]]:

@@ -104,9 +104,7 @@ def test_the_lite_variants_have_as_many_weights_as_published(name: str, millions
         ("vgg16+unit+levels2", 128 + 256 + 512),
     ],
 )
-def test_a_name_says_how_places_are_pooled_which_levels_count_and_if_a_dense_layer_follows(
-    name: str, features: int
-):
+def test_a_name_says_how_places_are_pooled_which_levels_count_and_if_a_dense_layer_follows(name: str, features: int):
     assert architecture_named(name).build(224).output_shape == (None, features)
 
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -87,3 +88,24 @@ def test_the_gate_is_no_model_and_stands_in_nobodys_way(bundle: Path, verified: 
 
     assert "nothing to register" in said.getvalue()
     assert ModelVersion.objects.count() == 1
+
+
+def test_a_version_whose_bundle_is_gone_is_retired_and_comes_back_with_it(
+    verified: list[str], tmp_path: Path, settings
+) -> None:
+    kept, gone = (
+        Path(shutil.copytree(folder, tmp_path / folder.parent.name / folder.name))
+        for folder in list_bundles(settings.CONFIG.model_root)[:2]
+    )
+    settings.CONFIG = replace(settings.CONFIG, model_root=tmp_path)
+    call_command("register_model", str(kept), str(gone), stdout=StringIO())
+    moved = shutil.move(gone, tmp_path / "elsewhere")
+    said = StringIO()
+
+    call_command("register_model", str(kept), stdout=said)
+
+    assert f"{gone.parent.name}@{gone.name} is retired" in said.getvalue()
+    assert [version.slug for version in ModelVersion.objects.active()] == [kept.parent.name]
+    shutil.move(moved, gone)
+    call_command("register_model", str(kept), str(gone), stdout=StringIO())
+    assert ModelVersion.objects.active().count() == 2

@@ -6,19 +6,22 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ml.images import gate
-from ml.models.bundle import load_bundle, read_card
+from ml.models.bundle import CARD_FILE, load_bundle, read_card
 from ml.models.card import BundleError, Card
 from ml.models.verify import verify
 from screening.errors import ScreeningError
 from screening.results.models import ModelVersion
-from screening.results.services import register_model
+from screening.results.services import register_model, retire_models
 
 GATE: Final = gate.BUNDLE.parent.name
 
 
 class Command(BaseCommand):
     requires_system_checks = []  # the pages are not needed, and take longer than passing over known models
-    help = "Check bundles (hashes, shapes, reference scores) and register them. Known ones are passed over quickly."
+    help = (
+        "Check bundles (hashes, shapes, reference scores) and register them. Known ones are passed over quickly; "
+        "those whose bundle is gone are retired."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="models/<slug>/<version>")
@@ -31,6 +34,8 @@ class Command(BaseCommand):
             except (BundleError, ScreeningError) as refusal:
                 refused += 1
                 self.stderr.write(f"refused {folder.name}: {refusal} ({refusal.code})")
+        for version in _retire_what_is_gone():
+            self.stdout.write(f"{version.name} is retired: its bundle is gone; its results stay")
         if refused:
             raise CommandError(f"{refused} of {len(folders)} bundles were refused.")
 
@@ -44,6 +49,13 @@ def _register(folder: Path) -> str:
         verify(load_bundle(folder))  # imports TensorFlow: seconds, once per version
     version = register_model(card=document, folder=place)
     return f"{version.name} is registered ({version.sha256[:12]})"
+
+
+def _retire_what_is_gone() -> list[ModelVersion]:
+    root = Path(settings.CONFIG.model_root)
+    gone = [version for version in ModelVersion.objects.active() if not (root / version.folder / CARD_FILE).exists()]
+    retire_models(gone)
+    return gone
 
 
 def _storable(card: Card) -> dict[str, Any]:
