@@ -41,18 +41,20 @@ def forget_graphs() -> Iterator[None]:
     keras.utils.clear_session()
 
 
-def with_weights(folder: Path, trunk: w.Weights, kernel: np.ndarray, bias: np.ndarray, **card: object) -> Bundle:
+def with_weights(
+    folder: Path, trunk: w.Weights, kernel: np.ndarray, bias: np.ndarray, mean: np.ndarray | None = None, **card: object
+) -> Bundle:
     """A bundle of the shipped one's labels with other weights, not released and not hashed."""
     copytree(SHIPPED, folder)
     rest = {
         w.HEAD_KERNEL: kernel,
         w.HEAD_BIAS: bias,
-        w.OOD_MEAN: np.zeros(len(kernel), np.float32),
+        w.OOD_MEAN: np.zeros(len(kernel), np.float32) if mean is None else mean,
         w.OOD_PROJECTION: np.zeros((len(kernel), 1), np.float32),
     }
     w.write_weights(folder / WEIGHTS_FILE, trunk, rest)
     shown = read_card(SHIPPED)
-    for name, value in card.items():
+    for name, value in ({"files": {}} | card).items():  # the trunk lies with the rest, in no file of its own
         object.__setattr__(shown, name, value)
     return Bundle(folder, shown)
 
@@ -103,10 +105,10 @@ def test_an_unknown_label_is_refused(shipped: Explainer, planes: np.ndarray):
 
 
 def test_randomised_weights_change_the_map_of_the_shipped_model(shipped: Explainer, planes: np.ndarray, tmp_path: Path):
-    weights = w.read_weights(SHIPPED / WEIGHTS_FILE)
-    card = read_card(SHIPPED)
+    weights, card = w.read_bundle(load_bundle(SHIPPED)), read_card(SHIPPED)
     trunk = drawn(architecture_named(card.architecture).build(card.input_side), 1)
-    random = Explainer(with_weights(tmp_path / "b", trunk, weights[w.HEAD_KERNEL], weights[w.HEAD_BIAS]))
+    head = (weights[w.HEAD_KERNEL], weights[w.HEAD_BIAS], weights[w.OOD_MEAN])
+    random = Explainer(with_weights(tmp_path / "b", trunk, *head))
 
     before, after = shipped.explain(planes, "normal"), random.explain(planes, "normal")
 
@@ -128,12 +130,13 @@ def maps_of(bundle: Bundle, planes: np.ndarray) -> np.ndarray:
     return np.stack([one.heat for label in LABELS for one in explainer.explain(planes, label)])
 
 
-def test_a_model_that_learned_a_marker_in_a_corner_shows_that_corner(tmp_path: Path):
+@pytest.mark.parametrize("name", ["efficientnetlite0", "efficientnetlite0+levels5"])
+def test_a_model_that_learned_a_marker_in_a_corner_shows_that_corner(name: str, tmp_path: Path):
     """A linear head on the shipped trunk, taught to tell pictures by a white square at the upper left."""
     clean = reference_planes(tuple(range(24)), Modality.XRAY)
     marked = clean.copy()
     marked[:, 20:90, 20:90] = 255
-    weights, architecture = w.read_weights(SHIPPED / WEIGHTS_FILE), architecture_named("efficientnetlite0")
+    weights, architecture = w.read_bundle(load_bundle(SHIPPED)), architecture_named(name)
     side = read_card(SHIPPED).input_side
     trunk = architecture.build(side)
     w.fill(trunk, w.trunk_of(weights))
@@ -141,7 +144,8 @@ def test_a_model_that_learned_a_marker_in_a_corner_shows_that_corner(tmp_path: P
     truth = np.repeat([1, 0], 16)
     head = fit_head(features[None], truth, np.ones(32), strength=0.01, classes=2)
     kernel, bias = head.kernel.astype(np.float32), head.bias.astype(np.float32)
-    bundle = with_weights(tmp_path / "b", w.trunk_of(weights), kernel, bias, labels=("marked", "clean"))
+    changed = {"labels": ("marked", "clean"), "architecture": name}
+    bundle = with_weights(tmp_path / "b", w.trunk_of(weights), kernel, bias, features.mean(axis=0), **changed)
 
     shown = Explainer(bundle).explain(marked[16:], "marked")
 
