@@ -23,7 +23,7 @@ from ml.training.head import Features, Floats, Head, scores_of
 from ml.training.linear import train_linear
 from ml.training.repeatable import make_repeatable
 from ml.training.splits import grouped_folds
-from ml.training.tuned import tuned_without
+from ml.training.tuned import WITHOUT_FOLDS, tuned_without
 
 
 def trunk_extractor(training: Training, trunk: Weights) -> Extractor:
@@ -44,7 +44,7 @@ def tuned_features(
         numbers: Which folds are held out.
         run: Folder of the run that made the model, or a new one: what is there is not computed again.
     """
-    kept = run / "shortcut"
+    kept = run / WITHOUT_FOLDS
     for number, trunk, _ in _tuned(training, examples, fold, numbers, kept):
         path = kept / f"altered{number}.npy"
         if not path.exists():

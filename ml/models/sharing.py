@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 Features = NDArray[np.float32]  # (planes, features)
 Compute = Callable[[NDArray[np.uint8]], Features]
 
-REMEMBERED: Final = 2048  # planes; 5 kB each for 1,280 features
+REMEMBERED: Final = 2048  # planes; 11 kB each for 2,664 features
 
 
 class SharedTrunk:

@@ -26,6 +26,8 @@ from ml.training.views import rear_features, views_of
 
 log = logging.getLogger(__name__)
 
+WITHOUT_FOLDS: Final = "shortcut"  # in a run's folder: the trunks that were tuned without each of its folds
+
 SETTLED: Final = (
     "by the out-of-fold figure, patience {patience}: the figures out of fold are a little too good for having chosen it"
 )
@@ -108,12 +110,16 @@ def tuned_without(
     run = _Run(training, linear, examples, passes, kept.parent)
     kept.mkdir(parents=True, exist_ok=True)
     for number in numbers:
-        path = kept / f"without{number}.safetensors"
+        path = _place(kept, number)
         if not path.exists():
             trunk, head = run.tuned_on(np.flatnonzero(fold != number))
             _save(path, trunk, head)
             log.info("tuned without fold %d", number)
         yield number, *_load(path)
+
+
+def _place(kept: Path, number: int) -> Path:
+    return kept / f"without{number}.safetensors"
 
 
 def _save(path: Path, trunk: Weights, head: Head) -> None:
@@ -215,7 +221,10 @@ class _Run:
             log.info("epoch %d of a fold: macro AUC %.4f", epoch, macro)
 
         trail = Trail(name, self._state(name), self.board)
-        trunk, _ = fine_tune(self._lesson(train), self.steps, self.training.seed, after_epoch, trail)
+        trunk, head = fine_tune(self._lesson(train), self.steps, self.training.seed, after_epoch, trail)
+        if not self.steps.patience:  # the released model is of the same epochs: tests on what is held out begin here
+            (self.out / WITHOUT_FOLDS).mkdir(exist_ok=True)
+            _save(_place(self.out / WITHOUT_FOLDS, number), trunk, head)
         kept, epochs = load_arrays(reached), range(1, self.steps.epochs + 1)
         logits = np.stack([kept[f"logits{epoch}"] for epoch in epochs])
         if self.steps.patience:
