@@ -35,13 +35,11 @@ class Levels:
             mean: float32 `(features,)`, of the training pictures.
         """
         import keras  # noqa: PLC0415 - TensorFlow
-        import tensorflow as tf  # noqa: PLC0415
 
         named = [layer for layer in trunk.layers if layer.name.startswith(LEVEL)]
         in_turn = sorted(named, key=lambda layer: int(layer.name.removeprefix(LEVEL)))
-        model = keras.Model(trunk.input, [layer.output for layer in in_turn])
-        signature = (tf.TensorSpec((None, PLANE_SIDE, PLANE_SIDE), tf.uint8),)
-        self._compute = tf.function(lambda planes: model(prepare(planes), training=False), input_signature=signature)
+        self._model = keras.Model(trunk.input, [layer.output for layer in in_turn])
+        self._prepare = prepare
         self._mean = mean
 
     def heat(self, planes: NDArray[np.uint8], column: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,10 +47,14 @@ class Levels:
         return raised(parts_of(self.maps(planes), column, self._mean))
 
     def maps(self, planes: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-        """Return `(n, rows, columns, channels)` of each level, the earliest first."""
+        """Return `(n, rows, columns, channels)` of each level, the earliest first.
+
+        Operation by operation in the calling thread: in a graph that branches at every level, which thread goes on with
+        the trunk is chance, and with it the order of its sums. The same plane has to give the same map.
+        """
         import tensorflow as tf  # noqa: PLC0415
 
-        return [one.numpy() for one in self._compute(tf.constant(planes))]
+        return [one.numpy() for one in self._model(self._prepare(tf.constant(planes)), training=False)]
 
 
 def parts_of(

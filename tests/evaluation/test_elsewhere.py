@@ -66,9 +66,10 @@ def test_what_is_found_without_a_source_or_with_a_tuned_trunk_gets_onto_the_card
 ):
     monkeypatch.setattr(leave_out, "FEWEST", 5)
     draw(tmp_path, centre, count=64)
-    before = trained(small(input_side=64), tmp_path, tmp_path / "run")
+    levels = "efficientnetlite0+levels14"
+    before = trained(small(input_side=64, architecture=levels), tmp_path, tmp_path / "run")
     bundle, run = tmp_path / "run" / "bundle", tmp_path / "run"
-    tuned = small(input_side=64, fine_tune=Steps(epochs=1, batch=8, first_block=14))
+    tuned = small(input_side=64, architecture=levels, fine_tune=Steps(epochs=1, batch=8, first_block=14))
 
     linear = leave_one_source_out(tuned, tmp_path, run, bundle=bundle)
     again = leave_one_source_out(tuned, tmp_path, run, bundle=bundle, tuned=True)

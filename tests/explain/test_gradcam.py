@@ -88,6 +88,7 @@ def test_the_same_plane_gives_the_same_map_in_any_company(shipped: Explainer, pl
     again, alone = shipped.explain(planes, "covid"), shipped.explain(planes[1:], "covid")
 
     assert np.array_equal(together[0].heat, again[0].heat)
+    assert all(np.array_equal(alone[0].heat, shipped.explain(planes[1:], "covid")[0].heat) for _ in range(10))
     assert np.abs(together[1].heat - alone[0].heat).max() < 1e-4
 
 

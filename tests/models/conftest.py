@@ -7,7 +7,7 @@ import pytest
 
 from ml.inference import Scorer, load_scorer
 from ml.models.bundle import list_bundles
-from tests.shipped import MODELS, bundle_of
+from tests.shipped import MODELS, bundle_of, whole_copy
 
 BUNDLES = list_bundles(MODELS)
 
@@ -22,7 +22,13 @@ def scorer(xray_folder: Path) -> Scorer:
     return load_scorer(xray_folder)
 
 
+@pytest.fixture(scope="session")
+def whole_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shipped bundle that shares its trunk with none."""
+    return whole_copy("xray-covid-3class", tmp_path_factory.mktemp("whole") / "bundle")
+
+
 @pytest.fixture
-def copied(xray_folder: Path, tmp_path: Path) -> Path:
+def copied(whole_folder: Path, tmp_path: Path) -> Path:
     """A copy of a shipped bundle, to be damaged."""
-    return copytree(xray_folder, tmp_path / "bundle")
+    return copytree(whole_folder, tmp_path / "bundle")

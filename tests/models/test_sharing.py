@@ -120,11 +120,11 @@ def split(folder: Path, **changes: Any) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shipped(xray_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shipped(whole_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two bundles of one trunk, shipped to one root."""
     root = tmp_path_factory.mktemp("shipped")
     for slug in ("one", "two"):
-        run = copytree(xray_folder, tmp_path_factory.mktemp("run") / "bundle")
+        run = copytree(whole_folder, tmp_path_factory.mktemp("run") / "bundle")
         shipping.ship(split(run, slug=slug), root)
     return root
 
@@ -136,20 +136,20 @@ def test_two_models_of_one_trunk_keep_it_in_one_file(shipped: Path):
     assert trunks[0].name == f"{file_sha256(trunks[0])}.safetensors"
     for folder in list_bundles(shipped):
         assert sorted(path.name for path in folder.iterdir()) == ["card.json", WEIGHTS_FILE]
-        assert (folder / WEIGHTS_FILE).stat().st_size < 400_000
+        assert (folder / WEIGHTS_FILE).stat().st_size < 800_000
 
 
 def test_each_head_is_a_model_of_its_own(shipped: Path):
     cards = [read_card(folder) for folder in list_bundles(shipped)]
 
-    assert [card.name for card in cards] == ["one@1.0.0", "two@1.0.0"]
+    assert [card.slug for card in cards] == ["one", "two"]
     assert len({card.model_sha256 for card in cards}) == 2
     assert len({card.files[TRUNK_FILE] for card in cards}) == 1
 
 
-def test_heads_of_one_trunk_share_it_in_memory_with_the_bundle_that_holds_it_whole(shipped: Path, xray_folder: Path):
+def test_heads_of_one_trunk_share_it_in_memory_with_the_bundle_that_holds_it_whole(shipped: Path, whole_folder: Path):
     one, two = (open_runtime(load_bundle(folder)) for folder in list_bundles(shipped))
-    whole = open_runtime(load_bundle(xray_folder))
+    whole = open_runtime(load_bundle(whole_folder))
     drawn = reference_planes((1, 2, 3), Modality.XRAY)
 
     assert isinstance(one, frozen.FrozenGraph)
@@ -157,8 +157,8 @@ def test_heads_of_one_trunk_share_it_in_memory_with_the_bundle_that_holds_it_who
     np.testing.assert_array_equal(one.run(drawn).scores, whole.run(drawn).scores)
 
 
-def test_a_bundle_holds_its_trunk_beside_the_card_until_it_is_shipped(xray_folder: Path, tmp_path: Path):
-    run = split(copytree(xray_folder, tmp_path / "bundle"))
+def test_a_bundle_holds_its_trunk_beside_the_card_until_it_is_shipped(whole_folder: Path, tmp_path: Path):
+    run = split(copytree(whole_folder, tmp_path / "bundle"))
 
     assert load_bundle(run).trunk == run / TRUNK_FILE
 
@@ -177,13 +177,13 @@ def test_a_trunk_that_was_changed_or_is_gone_is_refused_by_every_model_on_it(shi
 
 
 def test_shipping_again_changes_nothing_and_another_model_of_the_name_is_refused(
-    shipped: Path, xray_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shipped: Path, whole_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    same = split(copytree(xray_folder, tmp_path / "same"), slug="one")
+    same = split(copytree(whole_folder, tmp_path / "same"), slug="one")
     assert main(["ship", str(same), "--out", str(shipped)]) == 0
-    assert json.loads(capsys.readouterr().out)["model"] == "one@1.0.0"
+    assert json.loads(capsys.readouterr().out)["model"] == f"one@{read_card(same).version}"
 
-    other = split(copytree(xray_folder, tmp_path / "other"), slug="one", input_side=224)
+    other = split(copytree(whole_folder, tmp_path / "other"), slug="one", input_side=224)
     assert main(["ship", str(other), "--out", str(shipped)]) == 1
     assert "shipped_before" in capsys.readouterr().err
 

@@ -105,7 +105,8 @@ def test_a_shipped_configuration_names_the_model_it_made(path):
 
     assert path.stem in (training.slug, f"{training.slug}-tuned")
     assert set(training.flag_labels) <= set(training.labels)
-    assert (ROOT / training.base / "card.json").is_file()
+    assert (ROOT / training.base).is_file()
+    assert (ROOT / "models" / training.slug / training.version / "card.json").is_file()
 
 
 def test_a_configuration_with_an_unknown_word_is_refused(tmp_path):

@@ -10,6 +10,7 @@ from django.core.management import CommandError, call_command
 from ml.images import gate
 from ml.models.bundle import list_bundles
 from screening.results.models import ModelVersion, OperatingPoint
+from tests.shipped import bundle_of, whole_copy
 from workers.management.commands import register_model
 
 pytestmark = pytest.mark.django_db
@@ -94,8 +95,7 @@ def test_a_version_whose_bundle_is_gone_is_retired_and_comes_back_with_it(
     verified: list[str], tmp_path: Path, settings
 ) -> None:
     kept, gone = (
-        Path(shutil.copytree(folder, tmp_path / folder.parent.name / folder.name))
-        for folder in list_bundles(settings.CONFIG.model_root)[:2]
+        whole_copy(slug, tmp_path / slug / bundle_of(slug).name) for slug in ("ct-covid", "xray-covid-3class")
     )
     settings.CONFIG = replace(settings.CONFIG, model_root=tmp_path)
     call_command("register_model", str(kept), str(gone), stdout=StringIO())

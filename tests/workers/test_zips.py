@@ -40,7 +40,11 @@ def test_folders_and_resource_forks_are_no_files(opened: Callable[..., Zip]) -> 
         assert [info.filename for info in archive.members] == ["a/b.png"]
 
 
-@pytest.mark.parametrize("raw", [b"", b"no zip", b"PK\x05\x06" + bytes(5), zip_of({"a": b"x"})[:-30]])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"no zip", b"PK\x05\x06" + bytes(5), zip_of({"a": b"x"})[:-30]],
+    ids=["empty", "text", "cut", "torn"],  # a zip holds the time of its making
+)
 def test_what_is_no_zip_is_refused(opened: Callable[..., Zip], raw: bytes) -> None:
     with pytest.raises(ArchiveRefused) as refusal:
         opened(raw)
