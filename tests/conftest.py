@@ -47,7 +47,7 @@ def lift_append_only_for_flushes() -> Iterator[None]:
 def broker() -> Iterator[str]:
     """Run the broker that the settings name, and give its URL; a service named by a variable is used as it is."""
     if not OWN_BROKER:
-        if os.environ.get("TEST_REDIS_URL"):  # named for tests: its database is ours to empty
+        if os.environ.get("TEST_REDIS_URL"):  # named for tests: its database is ours to empty, and the next
             redis.Redis.from_url(REDIS_URL).flushdb()
         yield REDIS_URL
         return

@@ -36,10 +36,15 @@ def named(name: str) -> str:
 
 
 def own_number(url: str) -> str:
-    """Give every further process of a run the next number of a named broker: one empties what another uses."""
+    """Give the second process of a run the next number of a named broker: one empties what the other uses."""
+    further = int(PROCESS.removeprefix("gw") or 0)
+    if not further:
+        return url
     parts = urlsplit(url)
-    number = int(parts.path.strip("/") or 0) + int(PROCESS.removeprefix("gw") or 0)
-    return urlunsplit(parts._replace(path=f"/{number}"))
+    number = parts.path.strip("/") or "0"
+    if not number.isdigit():
+        raise SystemExit("Name the tests' broker as redis://HOST:PORT/NUMBER, or run them in one process (ARGS=-n0).")
+    return urlunsplit(parts._replace(path=f"/{int(number) + further}"))
 
 
 DATABASE_URL = named("DATABASE_URL") or f"sqlite:///{STATE / 'screening.sqlite3'}"

@@ -38,7 +38,7 @@ METHOD: Final = (
     "altered pictures; not retrained: on the original ones; shipped: the model itself, which has seen these pictures. "
     f"Rule: no lungs retrained at or above the original less {ALLOWED_DROP}."
 )
-TUNED: Final = " The trunk was tuned again for each fold, on the pictures of the others."
+TUNED: Final = " The trunk was tuned once for each fold, on the pictures of the others alone."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ def examine_bundle(folder: Path, data: Path, again: Again | None = None, *, layo
     again = _needed(folder, card, again)
     collection = (layout or layout_of(card)).read(data, card.modality, card.labels)
     examples = choose(collection.examples, modality=card.modality, split="train", labels=card.labels)
-    fold = grouped_folds(examples, again.training.folds if again else FOLDS, SEED)
+    folds, seed = (again.training.folds, again.training.seed) if again else (FOLDS, SEED)
+    fold = grouped_folds(examples, folds, seed)
     strength = float(card.training_data.get("how", {}).get("inverse_penalty", STRENGTH))
     tested = tuple(np.unique(fold).tolist()[: again.folds if again else None])
     subject = Subject(examples, card.labels, card.flag_labels, fold, strength, balanced_by="label", tested=tested)

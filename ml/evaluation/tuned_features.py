@@ -23,7 +23,7 @@ from ml.training.head import Features, Floats, Head, scores_of
 from ml.training.linear import train_linear
 from ml.training.repeatable import make_repeatable
 from ml.training.splits import grouped_folds
-from ml.training.tuned import WITHOUT_FOLDS, tuned_without
+from ml.training.tuned import WITHOUT_FOLDS, name_of_fold, tuned_without
 
 
 def trunk_extractor(training: Training, trunk: Weights) -> Extractor:
@@ -46,7 +46,7 @@ def tuned_features(
     """
     kept = run / WITHOUT_FOLDS
     for number, trunk, _ in _tuned(training, examples, fold, numbers, kept):
-        path = kept / f"altered{number}.npy"
+        path = kept / f"altered{name_of_fold(fold, number)}.npy"
         if not path.exists():
             features = altered_features(trunk_extractor(training, trunk), examples)
             part = path.with_suffix(".part.npy")
@@ -54,7 +54,7 @@ def tuned_features(
             part.replace(path)
 
     def of(number: int) -> dict[str, Features]:
-        stored = np.load(kept / f"altered{number}.npy").astype(np.float32)
+        stored = np.load(kept / f"altered{name_of_fold(fold, number)}.npy").astype(np.float32)
         return dict(zip(ALTERATIONS, stored, strict=True))
 
     return of

@@ -110,7 +110,7 @@ def tuned_without(
     run = _Run(training, linear, examples, passes, kept.parent)
     kept.mkdir(parents=True, exist_ok=True)
     for number in numbers:
-        path = _place(kept, number)
+        path = kept / f"without{name_of_fold(fold, number)}.safetensors"
         if not path.exists():
             trunk, head = run.tuned_on(np.flatnonzero(fold != number))
             _save(path, trunk, head)
@@ -118,8 +118,9 @@ def tuned_without(
         yield number, *_load(path)
 
 
-def _place(kept: Path, number: int) -> Path:
-    return kept / f"without{number}.safetensors"
+def name_of_fold(fold: NDArray[np.int64], number: int) -> str:
+    """Name a fold by its number and by what it holds out, so that no other split's work is taken for its own."""
+    return f"{number}-{key_of(np.flatnonzero(fold == number).tolist())[:12]}"
 
 
 def _save(path: Path, trunk: Weights, head: Head) -> None:
@@ -161,7 +162,10 @@ class _Run:
         train, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         kept = self.out / f"fold{number}.npz"
         if not kept.exists():
-            logits, distances = self._tuned_fold(number, train, held)
+            logits, distances, trunk, head = self._tuned_fold(number, train, held)
+            if not self.steps.patience:  # the released model is of as many epochs: what tests on what is held out needs
+                (self.out / WITHOUT_FOLDS).mkdir(exist_ok=True)
+                _save(self.out / WITHOUT_FOLDS / f"without{name_of_fold(fold, number)}.safetensors", trunk, head)
             save_arrays(kept, logits=logits, distances=distances)
             self._forget(f"fold{number}")
         stored = load_arrays(kept)
@@ -206,7 +210,9 @@ class _Run:
         trail = Trail(name, state, self.board, epochs)
         return fine_tune(self._lesson(places), self.steps, self.training.seed, after_epoch, trail)
 
-    def _tuned_fold(self, number: int, train: NDArray[np.int64], held: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    def _tuned_fold(
+        self, number: int, train: NDArray[np.int64], held: NDArray[np.int64]
+    ) -> tuple[Floats, Floats, Weights, Head]:
         name = f"fold{number}"
         reached = self._state(name).with_suffix(".reached.npz")
 
@@ -222,14 +228,11 @@ class _Run:
 
         trail = Trail(name, self._state(name), self.board)
         trunk, head = fine_tune(self._lesson(train), self.steps, self.training.seed, after_epoch, trail)
-        if not self.steps.patience:  # the released model is of the same epochs: tests on what is held out begin here
-            (self.out / WITHOUT_FOLDS).mkdir(exist_ok=True)
-            _save(_place(self.out / WITHOUT_FOLDS, number), trunk, head)
         kept, epochs = load_arrays(reached), range(1, self.steps.epochs + 1)
         logits = np.stack([kept[f"logits{epoch}"] for epoch in epochs])
         if self.steps.patience:
-            return logits, np.stack([kept[f"distances{epoch}"] for epoch in epochs])
-        return logits, self._distances(trunk, train, held)[np.newaxis]
+            return logits, np.stack([kept[f"distances{epoch}"] for epoch in epochs]), trunk, head
+        return logits, self._distances(trunk, train, held)[np.newaxis], trunk, head
 
     def _distances(self, trunk: Weights, train: NDArray[np.int64], held: NDArray[np.int64]) -> Floats:
         distance = fit_distance(self._features(trunk, train, views=2), self.training.directions)

@@ -47,9 +47,14 @@ def register_model(*, card: JSON, folder: str) -> ModelVersion:
     return version
 
 
-def retire_models(gone: Collection[ModelVersion]) -> None:
-    """Choose some versions no more. Their results stay, and what waits for them ends as not assessed."""
-    ModelVersion.objects.filter(pk__in=[version.pk for version in gone]).update(active=False)
+@transaction.atomic
+def retire_models(*, versions: Collection[ModelVersion]) -> None:
+    """Choose some versions no more.
+
+    Their results stay, what waits for them ends as not assessed, and what uploads under way that chose them bring
+    from now on goes to the newest version of the same slug.
+    """
+    ModelVersion.objects.filter(pk__in=[version.pk for version in versions]).update(active=False)
 
 
 def thresholds_of(*, site_ids: Iterable[UUID], version: ModelVersion) -> dict[UUID, dict[str, float]]:

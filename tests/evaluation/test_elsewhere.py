@@ -15,6 +15,7 @@ from ml.evaluation.limits import NEVER_SEEN, NEVER_SEEN_TUNED
 from ml.evaluation.populations import shared_label
 from ml.evaluation.shortcut_card import Again, examine_bundle
 from ml.models.bundle import read_card
+from ml.training import tuned
 from ml.training.data import DataError
 from ml.training.finetune import Steps
 from tests.evaluation.drawn import CONFIGS, centre, corner, draw, small, trained
@@ -69,12 +70,12 @@ def test_what_is_found_without_a_source_or_with_a_tuned_trunk_gets_onto_the_card
     levels = "efficientnetlite0+levels14"
     before = trained(small(input_side=64, architecture=levels), tmp_path, tmp_path / "run")
     bundle, run = tmp_path / "run" / "bundle", tmp_path / "run"
-    tuned = small(input_side=64, architecture=levels, fine_tune=Steps(epochs=1, batch=8, first_block=14))
+    training = small(input_side=64, architecture=levels, fine_tune=Steps(epochs=1, batch=8, first_block=14))
 
-    linear = leave_one_source_out(tuned, tmp_path, run, bundle=bundle)
-    again = leave_one_source_out(tuned, tmp_path, run, bundle=bundle, tuned=True)
+    linear = leave_one_source_out(training, tmp_path, run, bundle=bundle)
+    again = leave_one_source_out(training, tmp_path, run, bundle=bundle, tuned=True)
     say_it_was_tuned(bundle)
-    tested = examine_bundle(bundle, tmp_path, Again(tuned, run, folds=1))
+    tested = examine_bundle(bundle, tmp_path, Again(training, run, folds=1))
 
     card = read_card(bundle)
     assert card.metrics[SECTION] == linear
@@ -84,9 +85,29 @@ def test_what_is_found_without_a_source_or_with_a_tuned_trunk_gets_onto_the_card
     for start in (NEVER_SEEN, NEVER_SEEN_TUNED):
         assert sum(limit.startswith(start) for limit in card.limits) == 2
     assert tested.shortcut == card.shortcut
-    assert "tuned again" in card.shortcut["method"]
+    assert "tuned once for each fold" in card.shortcut["method"]
     assert (card.shortcut["folds_held_out"], card.shortcut["pictures"]) == ("1 of 2", 24)
     assert card.model_sha256 == before.model_sha256
+
+
+def test_the_trunks_that_a_training_tuned_without_each_fold_are_those_that_the_shortcut_test_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    draw(tmp_path, centre, count=64)
+    levels, run = "efficientnetlite0+levels14", tmp_path / "run"
+    steps = Steps(epochs=1, batch=8, first_block=14)
+    training = small(input_side=64, architecture=levels, fine_tune=steps, seed=2)
+    trained(training, tmp_path, run)
+    say_it_was_tuned(run / "bundle")
+    monkeypatch.setattr(tuned, "fine_tune", lambda *_: pytest.fail("tuned again"))
+
+    card = examine_bundle(run / "bundle", tmp_path, Again(training, run, folds=None))
+
+    assert (card.shortcut["folds_held_out"], card.shortcut["pictures"]) == ("2 of 2", 48)
+    other = replace(training, folds=3)
+    with pytest.raises(DataError, match="other") as refused:
+        examine_bundle(run / "bundle", tmp_path, Again(other, run, folds=None))
+    assert refused.value.code == "other_run"
 
 
 def say_it_was_tuned(bundle: Path) -> None:

@@ -102,6 +102,8 @@ def test_a_comparison_counts_as_a_reading_of_both(bundle: Path, made: Path, data
     told = json.loads((tmp_path / "out" / "evaluation.json").read_text())["against"]
     assert told["auc_covid"] == {"value": 0.0, "low": 0.0, "high": 0.0, "excludes_zero": False}
     assert read_card(bundle).evaluations["val"] == read_card(other).evaluations["val"] == 1
+    assert read_card(bundle).metrics["val"]["against"] == told
+    assert "against" not in read_card(other).metrics["val"]
     assert f"Less {read_card(other).name}" in (tmp_path / "out" / "evaluation.html").read_text()
 
 

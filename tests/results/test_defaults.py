@@ -13,7 +13,7 @@ from django.urls import reverse
 from ml.models.bundle import list_bundles
 from screening.flows.offering import open_upload
 from screening.results.models import ModelVersion
-from screening.results.selectors import chosen_models
+from screening.results.selectors import chosen_models, still_active
 from screening.users.models import Role
 from tests.factories import ModelVersionFactory, SiteFactory, UserFactory
 from tests.shipped import bundle_of, name_of
@@ -61,6 +61,19 @@ def test_a_modality_without_a_default_gets_all_of_its_models():
     known("retired", active=False)
 
     assert names(chosen_models([])) == ["one", "slices", "two"]
+
+
+def test_an_upload_under_way_goes_on_with_the_newest_version_of_a_model_that_was_retired():
+    known("slices", modality="ct")
+    known("three", version="1.0.0", active=False)
+    known("three", version="1.1.0")
+    known("three", version="1.2.0")
+    known("gone", active=False)
+
+    asked = still_active(["slices@1.0.0", "three@1.0.0", "gone@1.0.0"])
+
+    assert [version.name for version in asked] == ["slices@1.0.0", "three@1.2.0"]
+    assert [version.name for version in still_active(["three@1.1.0"])] == ["three@1.1.0"]
 
 
 def test_the_newest_version_decides_whether_a_model_is_a_default():

@@ -54,7 +54,7 @@ def _register(folder: Path) -> str:
 def _retire_what_is_gone() -> list[ModelVersion]:
     root = Path(settings.CONFIG.model_root)
     gone = [version for version in ModelVersion.objects.active() if not (root / version.folder / CARD_FILE).exists()]
-    retire_models(gone)
+    retire_models(versions=gone)
     return gone
 
 
