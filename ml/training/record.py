@@ -22,6 +22,9 @@ from ml.vocabulary import PIPELINE
 FILE: Final = "run.json"
 PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "keras", "numpy", "scipy", "scikit-learn", "pillow", "safetensors")
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
+NOT_REBUILT: Final = (
+    "Trained on a GPU ({devices}) and not rebuilt on a processor: made again there, its numbers may differ."
+)
 
 
 def record(out: Path, training: Training, collection: Collection, examples: Sequence[Example], trunk: Weights) -> None:
@@ -44,6 +47,16 @@ def record(out: Path, training: Training, collection: Collection, examples: Sequ
         "starts": [*starts, {"revision": revision(), "versions": versions(), "devices": devices()}],
     }
     write_whole(path, (json.dumps(document, indent=1, default=str) + "\n").encode())
+
+
+def not_rebuilt(out: Path) -> tuple[str, ...]:
+    """Return a limit for the card of a run that computed on a GPU at any of its starts; nothing for others.
+
+    Sums of a GPU come in another order, and whoever has none cannot make the model again to the same numbers.
+    """
+    starts = json.loads((out / FILE).read_text(encoding="utf-8"))["starts"]
+    found = sorted({name for start in starts for name in start["devices"][1:]})
+    return (NOT_REBUILT.format(devices=", ".join(found)),) if found else ()
 
 
 def versions() -> dict[str, str]:

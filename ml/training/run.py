@@ -23,7 +23,7 @@ from ml.training.export import write_bundle
 from ml.training.layouts.collection import data_hash
 from ml.training.layouts.layout import layout_told
 from ml.training.linear import features_of, train_linear
-from ml.training.record import record
+from ml.training.record import not_rebuilt, record
 from ml.training.repeatable import make_repeatable
 from ml.training.splits import grouped_folds
 from ml.training.trained import Trained, operating_points
@@ -57,7 +57,7 @@ def train(training: Training, data: Path, out: Path, config: Path | None = None)
     sections = {
         "metrics": {"out_of_fold": _figures(training, examples, trained, points)},
         "trivial_baselines": {"out_of_fold": _trivial(training, examples, fold)},
-        "limits": training.limits + collection.limits,
+        "limits": training.limits + collection.limits + not_rebuilt(out),
     }
     trained = replace(
         trained, data=collection.told() | {"layout": layout_told(training.data), "data_sha256": data_hash(examples)}

@@ -11,7 +11,7 @@ import pytest
 
 from ml.models.bundle import WEIGHTS_FILE, read_card
 from ml.models.weights import read_weights
-from ml.training import finetune, linear
+from ml.training import finetune, linear, record
 from ml.training.data import DataError
 from ml.training.finetune import Steps
 from tests.training.tiny import collection, run, tiny
@@ -187,6 +187,19 @@ def test_a_corrected_title_needs_no_new_run(data: Path, tuned: Path, tmp_path: P
 
     assert run(tiny(title="Another"), data, folder).title == "Another"
     assert steps_taken == []
+
+
+def test_a_model_that_a_gpu_had_a_part_in_says_that_it_was_not_rebuilt(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert not any("GPU" in limit for limit in run(LINEAR, data, tmp_path / "processor").limits)
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "devices", lambda: ["x86_64", "/physical_device:GPU:0"])
+        run(LINEAR, data, tmp_path / "gpu")
+
+    card = run(LINEAR, data, tmp_path / "gpu")  # gone on with, on a processor
+
+    assert [limit for limit in card.limits if limit.startswith("Trained on a GPU (/physical_device:GPU:0)")]
 
 
 def test_the_run_folder_holds_what_is_needed_to_repeat_it(data: Path, tmp_path: Path):
