@@ -17,7 +17,7 @@ from workers.supervisor.valkey import EmbeddedValkey
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings() -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Keep the test database of SQLite in a file: threads and worker processes meet in it, as in the service."""
     if connection.vendor == "sqlite":
         connection.settings_dict["TEST"]["NAME"] = str(STATE / "test.sqlite3")
