@@ -31,20 +31,29 @@ class Figure:
     low: float | None
     high: float | None
     n: int | None
+    is_difference: bool = False
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it is drawn from -1 to 1: every difference of two models, and whatever lies below 0."""
+        return self.is_difference or min(self.value, self.value if self.low is None else self.low) < 0
 
     @property
     def at(self) -> str:
-        return f"{self.value * 100:.2f}"
+        return self._place(self.value)
 
     @property
     def left(self) -> str:
-        return f"{(self.low if self.low is not None else self.value) * 100:.2f}"
+        return self._place(self.low if self.low is not None else self.value)
 
     @property
     def width(self) -> str:
         if self.low is None or self.high is None:
             return "0"
-        return f"{(self.high - self.low) * 100:.2f}"
+        return f"{(self.high - self.low) * (50 if self.is_signed else 100):.2f}"
+
+    def _place(self, value: float) -> str:
+        return f"{(value + 1) * 50 if self.is_signed else value * 100:.2f}"
 
 
 @dataclass(slots=True)
@@ -198,7 +207,8 @@ def _unfold(made: Section, name: str, value: Mapping[str, Any]) -> None:
 
 
 def _figure(name: str, value: Mapping[str, Any]) -> Figure:
-    return Figure(name, float(value["value"]), value.get("low"), value.get("high"), value.get("n"))
+    of_two = "excludes_zero" in value
+    return Figure(name, float(value["value"]), value.get("low"), value.get("high"), value.get("n"), of_two)
 
 
 def words(key: str) -> str:

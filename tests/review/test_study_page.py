@@ -281,6 +281,23 @@ def test_a_card_shows_figures_with_intervals_limits_and_what_applies_at_the_site
     assert "not tested yet" in page.text
 
 
+def test_a_difference_of_two_models_is_drawn_from_minus_1_to_1(client, reader):
+    differences = {
+        "lower": {"value": -0.1, "low": -0.2, "high": 0.3, "excludes_zero": False},
+        "higher": {"value": 0.5, "low": 0.4, "high": 0.6, "excludes_zero": True},
+    }
+    version = ModelVersionFactory(card={"limits": [], "metrics": {"val": {"against": differences}}})
+    client.force_login(reader)
+
+    page = client.get(reverse("review:model", args=[version.slug, version.version]))
+
+    [validation] = page.context["card"].metrics.parts
+    [lower, higher] = validation.parts[0].figures if validation.parts else validation.figures
+    assert (lower.at, lower.left, lower.width) == ("45.00", "40.00", "25.00")
+    assert (higher.at, higher.left, higher.width) == ("75.00", "70.00", "10.00")
+    assert "-0.200 to 0.300" in " ".join(page.text.split())
+
+
 def test_models_do_not_exist_for_somebody_without_a_site(client):
     client.force_login(UserFactory())
 
