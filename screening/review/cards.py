@@ -19,6 +19,7 @@ _WORDS: Final = {
     "n": "n",
     "ct": "CT",
     "xray": "X-ray",
+    "against": "difference from another model",
 }
 
 
@@ -214,5 +215,5 @@ def _figure(name: str, value: Mapping[str, Any]) -> Figure:
 def words(key: str) -> str:
     """A key of a card in words; names of sources and labels stay as they are."""
     if "/" in key:
-        return key
+        return f"AUC {key.removeprefix('auc_')}" if key.startswith("auc_") else key
     return " ".join(_WORDS.get(part, part) for part in key.split("_"))
