@@ -110,7 +110,7 @@ def tuned_without(
     run = _Run(training, linear, examples, passes, kept.parent)
     kept.mkdir(parents=True, exist_ok=True)
     for number in numbers:
-        path = kept / f"without{name_of_fold(fold, number)}.safetensors"
+        path = _place(kept, fold, number)
         if not path.exists():
             trunk, head = run.tuned_on(np.flatnonzero(fold != number))
             _save(path, trunk, head)
@@ -121,6 +121,10 @@ def tuned_without(
 def name_of_fold(fold: NDArray[np.int64], number: int) -> str:
     """Name a fold by its number and by what it holds out, so that no other split's work is taken for its own."""
     return f"{number}-{key_of(np.flatnonzero(fold == number).tolist())[:12]}"
+
+
+def _place(kept: Path, fold: NDArray[np.int64], number: int) -> Path:
+    return kept / f"without{name_of_fold(fold, number)}.safetensors"
 
 
 def _save(path: Path, trunk: Weights, head: Head) -> None:
@@ -165,7 +169,7 @@ class _Run:
             logits, distances, trunk, head = self._tuned_fold(number, train, held)
             if not self.steps.patience:  # the released model is of as many epochs: what tests on what is held out needs
                 (self.out / WITHOUT_FOLDS).mkdir(exist_ok=True)
-                _save(self.out / WITHOUT_FOLDS / f"without{name_of_fold(fold, number)}.safetensors", trunk, head)
+                _save(_place(self.out / WITHOUT_FOLDS, fold, number), trunk, head)
             save_arrays(kept, logits=logits, distances=distances)
             self._forget(f"fold{number}")
         stored = load_arrays(kept)

@@ -83,7 +83,7 @@ def _first_items(site_id: UUID, hashes: set[str]) -> dict[str, UUID]:
 def ask_models(*, upload: Upload, images: Sequence[Image], rank: float, actor: Actor) -> list[Screening]:
     """Make the screenings that the upload's models lack on these images; requeue those that were cancelled.
 
-    In the caller's transaction. A retired model is not asked.
+    In the caller's transaction. For a retired version the newest of its slug is asked, if there is one.
     """
     versions = still_active(upload.models_chosen)
     existing = list(

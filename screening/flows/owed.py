@@ -22,6 +22,7 @@ def is_screening(upload_id: UUID) -> bool:
         return True
     upload = Upload.objects.get(pk=upload_id)
     versions = [version for version in ModelVersion.objects.all() if version.name in upload.models_chosen]
+    versions += still_active(upload.models_chosen)
     waiting = Screening.objects.filter(model_version__in=versions, state__in=PENDING)
     return any(waiting.filter(image__in=pictures).exists() for pictures in pictures_of(upload))
 
@@ -29,13 +30,17 @@ def is_screening(upload_id: UUID) -> bool:
 def unasked(upload: Upload) -> list[str]:
     """Hashes of the upload's pictures that lack a row of a model it chose, or whose row another upload cancelled.
 
-    A retired model is not asked, nor one that is made for another modality where a fitting one was chosen.
+    For a retired version the newest of its slug is asked, but only about what the retired one has no row of. A model
+    that is made for another modality is not asked where a fitting one was chosen.
     """
     versions = still_active(upload.models_chosen)
     fitting = {version.modality for version in versions}
     lacking = Q()
     for version in versions:
-        rows = Screening.objects.filter(image=OuterRef("pk"), model_version=version, pipeline=PIPELINE)
+        answering = Q(model_version=version)
+        if version.name not in upload.models_chosen:
+            answering |= Q(model_version__slug=version.slug, model_version__active=False)
+        rows = Screening.objects.filter(answering, image=OuterRef("pk"), pipeline=PIPELINE)
         asked = Exists(rows.exclude(state=ScreeningState.CANCELLED))
         lacking |= (Q(modality=version.modality) | ~Q(modality__in=fitting)) & Q(~asked)
     if not versions:

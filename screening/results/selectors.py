@@ -47,7 +47,7 @@ def chosen_models(names: Sequence[str]) -> list[ModelVersion]:
 def still_active(names: Sequence[str]) -> list[ModelVersion]:
     """The versions that an upload chose when it was opened; for one retired since, the newest of its slug, if any."""
     active = list(ModelVersion.objects.active())
-    newest = {version.slug: version for version in reversed(active)}
+    newest = {version.slug: version for version in _newest(active)}
     by_name = {version.name: version for version in active}
     found = [by_name.get(name) or newest.get(name.partition("@")[0]) for name in names]
     return list({version.pk: version for version in found if version is not None}.values())

@@ -292,7 +292,7 @@ def test_a_difference_of_two_models_is_drawn_from_minus_1_to_1(client, reader):
     page = client.get(reverse("review:model", args=[version.slug, version.version]))
 
     [validation] = page.context["card"].metrics.parts
-    [lower, higher] = validation.parts[0].figures if validation.parts else validation.figures
+    [lower, higher] = validation.figures
     assert (lower.at, lower.left, lower.width) == ("45.00", "40.00", "25.00")
     assert (higher.at, higher.left, higher.width) == ("75.00", "70.00", "10.00")
     assert "-0.200 to 0.300" in " ".join(page.text.split())
