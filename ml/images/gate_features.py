@@ -61,8 +61,15 @@ def describe(plane: NDArray[np.uint8]) -> Numbers:
 def means(plane: NDArray[np.uint8], side: int) -> Numbers:
     """Return the means of square blocks. Sums, not a matrix product: that would wake every core for a plane."""
     step = PLANE_SIDE // side
-    lines = plane.reshape(side, step, PLANE_SIDE).sum(axis=1, dtype=np.uint16)
-    sums = lines.reshape(side, side, step).sum(axis=2, dtype=np.uint32)
+    # One addition for each row and column of a block: a third of the time that `sum` over short axes takes.
+    rows = plane.reshape(side, step, PLANE_SIDE)
+    lines = rows[:, 0].astype(np.uint16)
+    for place in range(1, step):
+        lines += rows[:, place]
+    columns = lines.reshape(side, side, step)
+    sums = columns[:, :, 0].astype(np.uint32)
+    for place in range(1, step):
+        sums += columns[:, :, place]
     blocks: Numbers = (sums / np.float32(step * step)).astype(np.float32)
     return blocks
 

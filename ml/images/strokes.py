@@ -1,5 +1,6 @@
 """Thin strokes of a gray picture, bright or dark, and the connected parts that they make."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -56,17 +57,21 @@ def spread(gray: Gray, side: int, pick: Any) -> Gray:
         side: Of the square, odd.
         pick: `np.minimum` or `np.maximum`.
     """
-    for axis in (0, 1):
-        gray = _along(axis, gray, side, pick)
-    return gray
+    half, (rows, columns) = side // 2, gray.shape
+    # What lies beyond the edge never wins: the edge itself is in every square that reaches over it.
+    padded: Gray = np.full((rows + 2 * half, columns + 2 * half), 255 if pick is np.minimum else 0, np.uint8)
+    padded[half : half + rows, half : half + columns] = gray
+    for step in _doubling(side):
+        padded = pick(padded[:-step], padded[step:])
+    for step in _doubling(side):
+        padded = pick(padded[:, :-step], padded[:, step:])
+    return padded
 
 
-def _along(axis: int, gray: Gray, side: int, pick: Any) -> Gray:
-    half = side // 2
-    out: Gray = np.pad(gray, [(half, half) if axis == each else (0, 0) for each in (0, 1)], "edge")
+def _doubling(side: int) -> Iterator[int]:
+    """By how much to shift in each pass, for a value to stand for a stretch of `side`: each doubles it."""
     have = 1
-    while have < side:  # each pass doubles the stretch that one value stands for
+    while have < side:
         step = min(have, side - have)
-        out = pick(out[:-step], out[step:]) if axis == 0 else pick(out[:, :-step], out[:, step:])
+        yield step
         have += step
-    return out

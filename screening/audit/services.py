@@ -12,6 +12,7 @@ from django.utils import timezone
 from screening.audit.actor import Actor
 from screening.audit.chain import GENESIS, link
 from screening.audit.models import AuditEvent, AuditHead, ChainKind
+from screening.upserting import insert_rows, write_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,8 @@ def record(actor: Actor, drafts: Sequence[Draft]) -> None:
         by_chain[draft.chain].append(draft)
     heads = _locked_heads(sorted(by_chain))
     events = [event for head in heads for event in _fold(head, by_chain[head.chain], actor)]
-    AuditEvent.objects.bulk_create(events, batch_size=500)
-    AuditHead.objects.bulk_create(
-        heads, update_conflicts=True, unique_fields=["chain"], update_fields=["seq", "hash"], batch_size=500
-    )
+    insert_rows(events)
+    write_columns(heads, ["seq", "hash"])
 
 
 def _locked_heads(keys: list[str]) -> list[AuditHead]:
@@ -75,7 +74,7 @@ def _locked_heads(keys: list[str]) -> list[AuditHead]:
     missing = [AuditHead(chain=key, seq=0, hash=GENESIS) for key in keys if key not in heads]
     if missing:
         # Two writers that start the same chain: the second waits here, then reads the first one's head.
-        AuditHead.objects.bulk_create(missing, ignore_conflicts=True)
+        insert_rows(missing, unless_there=True)
         fresh = (
             AuditHead.objects.select_for_update().filter(chain__in=[head.chain for head in missing]).order_by("chain")
         )

@@ -21,6 +21,7 @@ from screening.studies.changes import mark_changed
 from screening.studies.models import Image, Study
 from screening.uploads.models import Item, ItemState, Upload
 from screening.uploads.transitions import ItemMove
+from screening.upserting import insert_rows
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ def ask_models(*, upload: Upload, images: Sequence[Image], rank: float, actor: A
             taken=frozenset(taken.get(image.pk, ())),
         )
     ]
-    Screening.objects.bulk_create(fresh)
+    insert_rows(fresh)
     record(actor, [outcome_draft(row) for row in fresh if row.state == ScreeningState.INCONCLUSIVE])
     again = [row for row in existing if row.state == ScreeningState.CANCELLED]
     requeue(again, upload_id=upload.pk, actor=actor)

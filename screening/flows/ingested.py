@@ -1,5 +1,6 @@
 """Commit what ingest found out about a chunk of items: outcomes, studies, images and the work they need."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -38,9 +39,16 @@ class _Sorted:
     again: list[Item] = field(default_factory=list)
 
 
-def known_file(site_id: UUID, sha256: str) -> bool:
-    """Whether the site holds these bytes already, so that they need not be decoded."""
-    return Image.objects.filter(site_id=site_id, sha256=sha256).exists()
+def known_files(items: Sequence[Item]) -> set[tuple[UUID, str]]:
+    """Site and hash of those items whose bytes their site holds already, so that they need not be decoded."""
+    wanted: dict[UUID, set[str]] = defaultdict(set)
+    for item in items:
+        wanted[item.upload.site_id].add(item.sha256)
+    return {
+        (site_id, sha256)
+        for site_id, hashes in wanted.items()
+        for sha256 in Image.objects.filter(site_id=site_id, sha256__in=hashes).values_list("sha256", flat=True)
+    }
 
 
 def record_ingested(*, lease: Lease, outcomes: Sequence[ItemOutcome], actor: Actor) -> None:

@@ -24,6 +24,7 @@ from screening.uploads.models import Archive, ArchiveState, Item, ItemState, Upl
 from screening.uploads.paths import digest
 from screening.uploads.ranks import next_ranks
 from screening.uploads.transitions import ItemMove, move_archive, move_items
+from screening.upserting import insert_rows
 
 AT_ONCE: Final = 200  # members in one transaction
 ARRIVED: Final = (ItemState.RECEIVED, ItemState.DECODING)
@@ -90,7 +91,7 @@ def _admit(lease: Lease, archive_id: UUID, members: Sequence[Member], actor: Act
         Upload.objects.select_for_update().get(pk=upload.pk)
         _held_archive(lease, archive_id, lock=True)
         moves = _without_served(moves, plan)
-        Item.objects.bulk_create(plan.fresh)
+        insert_rows(plan.fresh)
         move_items(moves, site_id=upload.site_id, actor=actor)
         if any(move.to == ItemState.RECEIVED for move in moves):
             call_after_commit(Call.INGEST_NEXT_BATCH)

@@ -20,6 +20,7 @@ from screening.retrying import again_on_conflict
 from screening.uploads.models import ChosenModality, GroupBy, Item, Priority, Upload, UploadState
 from screening.uploads.ranks import next_ranks
 from screening.uploads.transitions import move_items
+from screening.upserting import insert_rows
 from screening.users.models import Site, User
 
 __all__ = ["Checked", "Offered", "Preflight", "check_files", "open_upload", "preflight"]
@@ -144,7 +145,7 @@ def _check_chunk(upload: Upload, offers: Sequence[Offer], actor: Actor) -> list[
     _queue_known(upload, sorted(plan.known), next(ranks), actor)
     with transaction.atomic():
         _require_open(Upload.objects.select_for_update().get(pk=upload.pk))
-        Item.objects.bulk_create(plan.fresh)
+        insert_rows(plan.fresh)
         move_items(moves, site_id=upload.site_id, actor=actor)
         Upload.objects.filter(pk=upload.pk).update(last_seen_at=timezone.now())
     return plan.answers

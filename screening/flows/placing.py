@@ -20,6 +20,7 @@ from screening.studies.models import Image, Patient, Study, StudyState
 from screening.studies.values import IngestedFile, IngestedPicture, ItemOutcome
 from screening.uploads.models import ChosenModality, GroupBy, Item, ItemState
 from screening.uploads.transitions import ItemMove
+from screening.upserting import insert_rows
 from screening.users.keys import site_key
 
 Files = Sequence[tuple[Item, ItemOutcome]]
@@ -56,9 +57,9 @@ def place_files(*, site_id: UUID, files: Files, actor: Actor) -> Placed:
     parts = _without_repeats(site_id, files, placed)
     studies = _studies_for(site_id, parts, actor)
     images = [image for part in parts for image in _images_of(part, studies[part.grouping])]
-    Image.objects.bulk_create(images)
+    insert_rows(images)
     placed.screenings = _plan_screenings(parts, images)
-    Screening.objects.bulk_create(placed.screenings)
+    insert_rows(placed.screenings)
     drafts = [_image_draft(image) for image in images]
     drafts += [outcome_draft(row) for row in placed.screenings if row.state == ScreeningState.INCONCLUSIVE]
     record(actor, drafts)
@@ -146,7 +147,7 @@ def _studies_for(site_id: UUID, parts: Sequence[_Part], actor: Actor) -> dict[st
         if grouping not in known
     ]
     name_studies([(study, [part.item for part in together[study.grouping]]) for study in (*known.values(), *fresh)])
-    Study.objects.bulk_create(fresh)
+    insert_rows(fresh)
     for study in known.values():
         study.save(update_fields=["upload", "revision", "modality", "external_id", "reference_label"])
     return known | {study.grouping: study for study in fresh}

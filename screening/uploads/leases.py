@@ -9,7 +9,7 @@ from screening.uploads.models import Archive, ArchiveState, Item, ItemState
 
 def claim_items(limit: int) -> tuple[Lease, list[Item]]:
     """Lease up to `limit` received items, across uploads, in the order of their rank."""
-    waiting = Item.objects.filter(state=ItemState.RECEIVED).select_related("upload")
+    waiting = Item.objects.filter(state=ItemState.RECEIVED).select_related("upload__site")
     return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ItemState.DECODING)
 
 

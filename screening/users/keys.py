@@ -13,12 +13,11 @@ from django.conf import settings
 
 def site_key(site_id: UUID) -> bytes:
     """The site's 32-byte key."""
-    folder = Path(settings.KEY_ROOT)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{site_id}.key"
+    path = Path(settings.KEY_ROOT) / f"{site_id}.key"
     try:
         return path.read_bytes()
     except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return _make(path)
 
 

@@ -62,6 +62,23 @@ def model_seconds(scorer: Scorer, planes: Sequence[bytes]) -> float:
     return min(passes)
 
 
+def used(worker: Process) -> dict[str, float]:
+    """Processor seconds so far, and the most memory held at once in MB, of a worker and of all below it."""
+    everyone = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+    return {
+        "cpu": sum(sum(each.cpu_times()[:2]) for each in everyone),
+        "own_cpu": sum(everyone[0].cpu_times()[:2]),
+        "peak_mb": sum(peak_mebibytes(each.pid) for each in everyone),
+    }
+
+
+def peak_mebibytes(pid: int) -> float:
+    """The most memory that a process ever held (Linux; 0 elsewhere)."""
+    status = Path(f"/proc/{pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
 def first_claim() -> datetime:
     until(Item.objects.filter(state=ItemState.DECODING).exists, 60, "nothing was claimed", every=0.002)
     return timezone.now()
@@ -94,9 +111,11 @@ def test_how_much_of_what_decoder_and_model_could_do_reaches_the_results(
         freeze(ingest, signal.SIGSTOP)
         upload = open_and_send(site, user, files[64:])
         seal_upload(upload_id=upload.pk, count=IMAGES, actor=Actor.user(user))
+        before = {worker.name: used(worker) for worker in (ingest, inference)}
         freeze(ingest, signal.SIGCONT)
         begun = first_claim()
         until(finished(upload), 1200, f"not finished:\n{ingest.tail()}\n{inference.tail()}", every=0.1)
+        after = {worker.name: used(worker) for worker in (ingest, inference)}
     rows = Screening.objects.filter(upload=upload, model_version=model)
     took = (rows.aggregate(last=Max("done_at"))["last"] - begun).total_seconds()
     done = rows.filter(state__in=(ScreeningState.SCORED, ScreeningState.INCONCLUSIVE)).count()
@@ -115,6 +134,15 @@ def test_how_much_of_what_decoder_and_model_could_do_reaches_the_results(
         seconds=round(took, 3),
         images_per_second=round(IMAGES / took, 2),
     )
+    for name, now in after.items():
+        spent = {part: (now[part] - before[name][part]) / IMAGES * 1000 for part in ("cpu", "own_cpu")}
+        say(
+            figure="process",
+            name=name,
+            cpu_ms_per_image=round(spent["cpu"], 3),
+            of_which_own=round(spent["own_cpu"], 3),
+            peak_mb=round(now["peak_mb"]),
+        )
     say(figure="decode", images_per_second_per_core=round(1 / decode, 1), milliseconds=round(decode * 1000, 3))
     say(
         figure="model",
