@@ -98,7 +98,7 @@ def _locked(model: type[Row], lease: Lease) -> models.QuerySet[Row]:
 
 @again_on_conflict
 def begin(model: type[Row], lease: Lease) -> int:
-    """Count an attempt on every row still held, just before computing starts. How many there are."""
+    """Count an attempt on every row still held, before computing starts. How many there are."""
     with transaction.atomic():
         return _locked(model, lease).update(
             computing=True, attempts=F("attempts") + 1, lease_until=until(lease.seconds)

@@ -2,14 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 
-from ml.inference import Outcome
 from screening.audit.actor import Actor
 from screening.errors import LeaseLost
 from screening.flows.scored import record_outcomes
@@ -92,27 +90,53 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None
         return
     started = time.perf_counter()
     planes = load_planes([row.image for row in rows])
-    load_ms = _since(started)
+    timings = {"load_ms": _since(started), "batch": float(len(rows))}
     reach("inference.loaded")
     PROGRESS.note()
+    if rows[0].alone:
+        _alone(lease, scorer, rows, planes, timings, stop)
+        return
+    # Begun before the device is taken, which so never waits for the database. Should this worker die meanwhile,
+    # these rows run alone once more than they need to; nothing counts against them.
+    _begin(lease)
     with DEVICE:
         if stop.is_set():
             release_batch(lease)
             return
-        outcomes, model_ms = _compute(lease, scorer, planes)
-    identity = model_identity(scorer.identity)
-    timings = {"load_ms": load_ms, "model_ms": model_ms, "batch": float(len(rows))}
-    _record(lease, identity, rows, [screen_outcome(outcome) for outcome in outcomes], timings)
+        outcomes, timings["model_ms"] = _compute(scorer, planes)
+    _record(lease, model_identity(scorer.identity), rows, outcomes, timings)
 
 
-def _compute(lease: Lease, scorer: Scores, planes: list[bytes | None]) -> tuple[list[Outcome], float]:
-    PROGRESS.note()
+def _alone(
+    lease: Lease,
+    scorer: Scores,
+    rows: list[Screening],
+    planes: list[bytes | None],
+    timings: dict[str, float],
+    stop: Stop,
+) -> None:
+    """Screen one suspect. A death counts against it once it begins, so nothing else computes until its end."""
+    with DEVICE:
+        if stop.is_set():
+            release_batch(lease)
+            return
+        _begin(lease)
+        outcomes, timings["model_ms"] = _compute(scorer, planes)
+        _record(lease, model_identity(scorer.identity), rows, outcomes, timings)
+
+
+def _begin(lease: Lease) -> None:
     if not begin(Screening, lease):
-        raise LeaseLost("The lease on this batch ran out while it waited for the device.")
+        raise LeaseLost("The lease on this batch ran out before it was computed.")
     reach("inference.begun")
+    PROGRESS.note()
+
+
+def _compute(scorer: Scores, planes: list[bytes | None]) -> tuple[list[ScreenOutcome], float]:
+    PROGRESS.note()
     started = time.perf_counter()
     chunks = (planes[at : at + scorer.batch_size] for at in range(0, len(planes), scorer.batch_size))
-    outcomes = list(chain.from_iterable(score_carefully(scorer, chunk) for chunk in chunks))
+    outcomes = [screen_outcome(outcome) for chunk in chunks for outcome in score_carefully(scorer, chunk)]
     reach("inference.scored")
     PROGRESS.note()
     return outcomes, _since(started)

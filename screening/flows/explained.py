@@ -20,6 +20,7 @@ from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
 from screening.uploads.storage import blob_folder
+from screening.upserting import insert_rows
 
 _OPEN: Final = (ExplanationState.WAITING, ExplanationState.FAILED)  # asking changes something
 HEAD_START: Final = 86_400.0  # seconds that a map somebody waits for starts ahead
@@ -56,7 +57,7 @@ def owe_explanations(leads: Sequence[tuple[Screening, Sequence[str]]]) -> None:
         if (row.pk, label) not in known
     ]
     if owed:
-        Explanation.objects.bulk_create(owed, batch_size=500, ignore_conflicts=True)
+        insert_rows(owed, unless_there=True)
         call_after_commit(Call.EXPLAIN_NEXT_BATCH)
 
 

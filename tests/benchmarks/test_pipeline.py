@@ -79,6 +79,17 @@ def peak_mebibytes(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
+def timeline(upload: Upload, begun: datetime) -> dict[str, float]:
+    """Seconds after the first claim by which a share of the pictures were read, and of the results written."""
+    read = list(Item.objects.filter(upload=upload).order_by("done_at").values_list("done_at", flat=True))
+    written = list(Screening.objects.filter(upload=upload).order_by("done_at").values_list("done_at", flat=True))
+    return {
+        f"{name}_{share}": round((times[len(times) * share // 100 - 1] - begun).total_seconds(), 2)
+        for name, times in (("read", read), ("written", written))
+        for share in (10, 50, 100)
+    }
+
+
 def first_claim() -> datetime:
     until(Item.objects.filter(state=ItemState.DECODING).exists, 60, "nothing was claimed", every=0.002)
     return timezone.now()
@@ -120,6 +131,7 @@ def test_how_much_of_what_decoder_and_model_could_do_reaches_the_results(
     took = (rows.aggregate(last=Max("done_at"))["last"] - begun).total_seconds()
     done = rows.filter(state__in=(ScreeningState.SCORED, ScreeningState.INCONCLUSIVE)).count()
     computed = rows.exclude(model_sha256="").count()
+    say(figure="timeline", **timeline(upload, begun))
 
     decode = decode_seconds(files[:SAMPLE])
     scorer = load_scorer(folder)

@@ -1,10 +1,13 @@
 import hashlib
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connections
 
 from ml.inference import NoopScorer, Outcome
 from ml.models.bundle import WEIGHTS_FILE, list_bundles
@@ -14,10 +17,11 @@ from screening.studies.models import Image
 from screening.uploads.models import Upload, UploadState
 from screening.uploads.storage import blob_folder
 from tests.factories import ModelVersionFactory
+from tests.workers.processes import until
 from tests.workers.test_ingest import ingest_all, radiographs
 from workers import inference
 from workers.crew import Stop
-from workers.engine import ENGINE, ModelUnavailable, Shelf, _load_scorer
+from workers.engine import DEVICE, ENGINE, ModelUnavailable, Shelf, _load_scorer
 from workers.inference import Turns, screen_batch, screen_somewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,6 +146,82 @@ def test_a_worker_that_lost_its_lease_before_computing_does_not_compute(
 
     assert scored == []
     assert list(Screening.objects.values_list("state", "lease_token")) == [(ScreeningState.LEASED, other)]
+
+
+@pytest.fixture
+def beside() -> Iterator[Callable[[UUID], threading.Thread]]:
+    """Screen a batch in a hand of its own while the test holds the device."""
+    hands: list[threading.Thread] = []
+
+    def screen(lane: UUID) -> threading.Thread:
+        def work() -> None:
+            screen_batch(lane, Stop())
+            connections.close_all()
+
+        hands.append(threading.Thread(target=work))
+        hands[-1].start()
+        return hands[-1]
+
+    with DEVICE:
+        yield screen
+    for hand in hands:
+        hand.join(30)
+
+
+def test_the_next_batch_has_begun_before_the_device_is_free_so_that_it_never_waits_for_the_database(
+    waiting: Callable[[int], Upload], noop: ModelVersion, beside: Callable[[UUID], threading.Thread]
+) -> None:
+    waiting(2)
+
+    hand = beside(noop.pk)
+
+    begun = Screening.objects.filter(computing=True, attempts=1)
+    until(lambda: begun.count() == 2, 20, "the batch did not begin while the device was taken")
+    assert hand.is_alive()
+
+
+def test_a_suspect_begins_only_once_the_device_is_its_own(
+    waiting: Callable[[int], Upload],
+    noop: ModelVersion,
+    beside: Callable[[UUID], threading.Thread],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting(1)
+    Screening.objects.update(alone=True)
+    loaded = threading.Event()
+    load = inference.load_planes
+
+    def load_and_say(images: list[Image]) -> list[bytes | None]:
+        loaded.set()
+        return load(images)
+
+    monkeypatch.setattr(inference, "load_planes", load_and_say)
+    hand = beside(noop.pk)
+    assert loaded.wait(20)
+    hand.join(0.5)
+
+    assert hand.is_alive()
+    assert not Screening.objects.filter(computing=True).exists()
+
+
+def test_nothing_else_computes_before_the_outcome_of_a_suspect_is_written(
+    waiting: Callable[[int], Upload], noop: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(1)
+    Screening.objects.update(alone=True)
+    taken: list[bool] = []
+    record = inference.record_outcomes
+
+    def look_and_record(**named: Any) -> int:
+        taken.append(DEVICE.locked())
+        return record(**named)
+
+    monkeypatch.setattr(inference, "record_outcomes", look_and_record)
+
+    screen_batch(noop.pk, Stop())
+
+    assert taken == [True]
+    assert outcomes() == [(ScreeningState.SCORED, "")]
 
 
 def test_a_model_that_is_not_the_registered_one_scores_nothing(

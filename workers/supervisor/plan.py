@@ -91,7 +91,7 @@ def commands(config: Config) -> dict[str, tuple[str, ...]]:
             "screening.wsgi:application",
         ),
         "ingest": _worker("ingest", decoders),
-        "inference": _worker("inference", 2),
+        "inference": _worker("inference", 3),  # one computes, one writes, one has the next batch ready
         "reconciler": manage("reconcile", "--every", "10"),
     }
 
