@@ -3,7 +3,7 @@
 TensorFlow is imported when a scorer is loaded, never when this module is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -11,9 +11,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.models.bundle import load_bundle
+from ml.models.bundle import Bundle, load_bundle
 from ml.models.card import Card, OperatingPoint, OutOfDistribution, Reference
-from ml.models.runtime import Raw, Runtime, open_runtime
+from ml.models.choosing import Choice
+from ml.models.runtime import EXACT, Raw, Runtime, open_runtime
 from ml.vocabulary import DISCLAIMER, PIPELINE, PLANE_SIDE, Modality, NotAssessed
 
 BATCH_SIZE: Final = 32
@@ -102,14 +103,25 @@ class Scorer:
         return Outcome("scored", scores=named, distance=distance)
 
 
-def load_scorer(folder: Path) -> Scorer:
+def as_written(bundle: Bundle) -> Choice:  # noqa: ARG001 - the shape of a choice
+    """Choose to compute a model as its card was written: what figures are computed by."""
+    return Choice(EXACT, BATCH_SIZE)
+
+
+def load_scorer(folder: Path, chosen: Callable[[Bundle], Choice] = as_written) -> Scorer:
     """Load a bundle, check its hashes and shapes, and warm it up.
 
+    Args:
+        folder: `models/<slug>/<version>`.
+        chosen: Says by what it is computed here; `ml.models.choosing.choose` finds the fastest.
+
     Raises:
-        BundleError: the bundle is not what was released, or its weights do not fit the architecture.
+        BundleError: the bundle is not what was released, its weights do not fit the architecture, or it
+            reproduces its reference scores in no way of computing.
     """
     bundle = load_bundle(folder)
-    scorer = Scorer(bundle.card, open_runtime(bundle))
+    choice = chosen(bundle)
+    scorer = Scorer(bundle.card, open_runtime(bundle, choice.way), choice.batch_size)
     blank = bytes(PLANE_BYTES)
     scorer.score([blank])
     scorer.score([blank] * scorer.batch_size)

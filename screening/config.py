@@ -39,7 +39,9 @@ class Config:
     state_dir: Path  # database, blobs, keys, logs of an embedded installation
     model_root: Path
     lease_seconds: int  # lease on a claimed batch; renewed while it runs
-    batch_size: int  # images per model call
+    runtime: str  # what models are computed by: "auto", "tensorflow" or "openvino"
+    precision: str  # "auto", "fp32" or "bf16"
+    batch_size: int  # images per model call; 0: found by measuring
     poll_seconds: int  # how often an idle worker looks without being called
     decode_seconds: int  # wall time of one decoding child
     decode_mebibytes: int  # address space of one decoding child
@@ -73,6 +75,13 @@ class _Reader:
         if value not in {"true", "false"}:
             self.problems.append(f"{name} must be true or false, got {value!r}")
         return value == "true"
+
+    def one_of(self, name: str, among: tuple[str, ...]) -> str:
+        """The first is the default."""
+        value = self.env.get(name, "") or among[0]
+        if value not in among:
+            self.problems.append(f"{name} must be one of {', '.join(among)}, got {value!r}")
+        return value
 
     def names(self, name: str, default: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.text(name, default).split(",") if part.strip())
@@ -146,7 +155,9 @@ def read_config(env: Mapping[str, str]) -> Config:
         state_dir=state,
         model_root=Path(env.get("MODEL_ROOT", "") or ROOT / "models").absolute(),
         lease_seconds=read.whole("LEASE_SECONDS", 15, at_least=2),
-        batch_size=read.whole("BATCH_SIZE", 32),
+        runtime=read.one_of("RUNTIME", ("auto", "tensorflow", "openvino")),
+        precision=read.one_of("PRECISION", ("auto", "fp32", "bf16")),
+        batch_size=read.whole("BATCH_SIZE", 0, at_least=0),
         poll_seconds=read.whole("POLL_SECONDS", 2),
         decode_seconds=read.whole("DECODE_SECONDS", 60),
         decode_mebibytes=read.whole("DECODE_MEBIBYTES", 3072, at_least=256),

@@ -58,6 +58,9 @@ os.environ.update(
     REDIS_URL=REDIS_URL or f"redis+socket://{SOCKET}",
     SECRET_KEY="a-secret-of-this-test-run-and-of-nothing-else",
     STATE_DIR=str(STATE),
+    RUNTIME="tensorflow",  # what is chosen by measuring is tried by tests of its own
+    PRECISION="fp32",
+    BATCH_SIZE="32",
     PYTHONPATH=str(ROOT),
 )
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)

@@ -17,6 +17,7 @@ from ml.inference import Identity, Outcome, load_scorer
 from ml.models.bundle import load_bundle
 from ml.models.card import BundleError
 from screening.results.models import ModelVersion
+from workers.choices import chosen
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ class Shelf(Generic[Model]):
         self._most = most
         self._lock = threading.Lock()
         self._loaded: OrderedDict[UUID, Model] = OrderedDict()
+        self._loading: dict[UUID, threading.Lock] = {}
 
     def get(self, lane: UUID) -> Model:
         """The model of a lane: verified against its row, at first use.
@@ -62,18 +64,21 @@ class Shelf(Generic[Model]):
             ModelUnavailable: bundle or hash are not what was registered; the lane cannot be served.
         """
         with self._lock:
-            if lane not in self._loaded:
-                self._loaded[lane] = self._load(lane)
+            loading = self._loading.setdefault(lane, threading.Lock())
+        with loading:  # of this lane alone: others do not wait for a model that they do not need
+            model = self._loaded.get(lane) or self._load(lane)
+        with self._lock:
+            self._loaded[lane] = model
             self._loaded.move_to_end(lane)
             while len(self._loaded) > self._most:
                 self._loaded.popitem(last=False)
-            return self._loaded[lane]
+        return model
 
 
 def _load_scorer(lane: UUID) -> Scores:
     version = _version(lane)
     try:
-        scorer = load_scorer(_folder(version))
+        scorer = load_scorer(_folder(version), chosen)
     except BundleError as refusal:
         raise _refusal(version, refusal.code, str(refusal)) from refusal
     _check(version, scorer.identity.sha256)

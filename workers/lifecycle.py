@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
-from workers import archives, explain, heartbeat, inference, ingest
+from workers import archives, explain, heartbeat, inference, ingest, warming
 from workers.crew import Crew
 from workers.decoders import POOL
 from workers.keeper import give_back_all
@@ -28,6 +28,7 @@ CREWS: Final[dict[str, tuple[Crew, ...]]] = {
 }
 ALONE: Final = (explain.CREW,)  # one hand is enough: these wait for each other and let others go first
 _running: list[Crew] = []
+_ending: Final = threading.Event()
 
 
 def connect() -> None:
@@ -43,12 +44,15 @@ def start(queues: list[str], hands: int) -> None:
         for crew in CREWS.get(queue, ()):
             crew.start(1 if crew in ALONE else hands)
             _running.append(crew)
+    if "inference" in queues:
+        warming.start(_ending)
     heartbeat.start()
     log.info("hands_started", queues=queues, hands=hands)
 
 
 def stop() -> bool:
     """Stop all hands, and give back what those hold that do not end in time. Whether all ended."""
+    _ending.set()
     for crew in _running:
         crew.stop()
     ended = _joined(GENTLE_SECONDS)

@@ -3,6 +3,7 @@
 The only modules that import TensorFlow are reached through `ml.models.runtime.open_runtime` or by training.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -12,15 +13,17 @@ from numpy.typing import NDArray
 from ml.models import weights as w
 from ml.models.architectures import Architecture, architecture_named, refuse_side
 from ml.models.bundle import Bundle
+from ml.models.precision import FP32, POLICIES, computing_in
 from ml.models.resample import resampling_matrix
 from ml.models.runtime import Raw
 from ml.models.sharing import Trunks
 from ml.vocabulary import PLANE_SIDE
 
-# A batch is filled up to one of these, so that kernels are prepared for six shapes and no more.
-BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32)
+# A batch is filled up to one of these, so that kernels are prepared for seven shapes and no more.
+BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
 
 TRUNKS: Final = Trunks()
+BUILDING: Final = threading.Lock()
 
 Tensor = Any
 Compute = Callable[[Tensor], Tensor]
@@ -57,34 +60,49 @@ def freeze(compute: Compute) -> Compute:
     return frozen
 
 
-def filled_trunk(architecture: Architecture, side: int, weights: Mapping[str, NDArray[np.float32]]) -> Any:
-    """Build a trunk and fill it.
+def filled_trunk(
+    architecture: Architecture, side: int, weights: Mapping[str, NDArray[np.float32]], precision: str = FP32
+) -> Any:
+    """Build a trunk and fill it. Safe to call from several threads.
 
     Raises:
         BundleError: `weights_do_not_fit` or `side_too_small`.
     """
     refuse_side(architecture, side)
-    trunk = architecture.build(side)
+    with BUILDING, computing_in(POLICIES[precision]):  # Keras keeps its policy for all threads
+        trunk = architecture.build(side)
     w.fill(trunk, weights)
     trunk.trainable = False
     return trunk
 
 
 class FrozenGraph:
-    """A bundle in single precision: a frozen TensorFlow graph, then two products of matrices."""
+    """A bundle's trunk as a frozen TensorFlow graph, then two products of matrices in single precision.
+
+    Args:
+        bundle: Opened by `load_bundle`.
+        precision: Of the trunk: "fp32", or "bf16", which has to be held against the reference scores.
+    """
 
     name = "tensorflow"
-    precision = "fp32"
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, precision: str = FP32) -> None:
+        self.precision = precision
         card, weights = bundle.card, w.read_bundle(bundle)
         trunk = w.trunk_of(weights)
         architecture = architecture_named(card.architecture)
-        name = f"{card.architecture}|{card.input_side}|{w.digest(trunk)}"
-        self._trunk = TRUNKS.get(name, lambda: _frozen(architecture, card.input_side, trunk), self)
+        name = f"{self.name}|{precision}|{card.architecture}|{card.input_side}|{w.digest(trunk)}"
+        self._trunk = TRUNKS.get(name, lambda: self._compiled(architecture, card.input_side, trunk), self)
         w.check_head(weights, self._trunk.width, len(card.labels))
         self._kernel, self._bias = weights[w.HEAD_KERNEL], weights[w.HEAD_BIAS]
         self._mean, self._projection = weights[w.OOD_MEAN], weights[w.OOD_PROJECTION]
+
+    def compute(self, planes: NDArray[np.uint8]) -> None:
+        """Compute planes without looking up whether they are known: what is measured is the work."""
+        self._trunk.compute(planes)
+
+    def _compiled(self, architecture: Architecture, side: int, weights: w.Weights) -> tuple[Compute, int]:
+        return _frozen(architecture, side, weights, self.precision)
 
     def run(self, planes: NDArray[np.uint8]) -> Raw:
         features = self._trunk.features(planes)
@@ -95,11 +113,13 @@ class FrozenGraph:
             return Raw(raised / raised.sum(axis=1, keepdims=True), distances)
 
 
-def _frozen(architecture: Architecture, side: int, weights: w.Weights) -> tuple[Compute, int]:
+def _frozen(architecture: Architecture, side: int, weights: w.Weights, precision: str) -> tuple[Compute, int]:
     """Return the function from planes `(n, 512, 512)` to features, and how many features there are."""
-    trunk = filled_trunk(architecture, side, weights)
+    import tensorflow as tf  # noqa: PLC0415
+
+    trunk = filled_trunk(architecture, side, weights, precision)
     prepare = input_stage(architecture, side)
-    graph = freeze(lambda planes: trunk(prepare(planes), training=False))
+    graph = freeze(lambda planes: tf.cast(trunk(prepare(planes), training=False), tf.float32))
 
     def compute(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
         given = graph(_as_tensor(_filled_up(planes)))

@@ -1,7 +1,7 @@
 """Where a model is computed, behind one interface. TensorFlow is imported only when a runtime is opened."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,40 @@ class Runtime(Protocol):
     name: str
     precision: str
 
+    def compute(self, planes: NDArray[np.uint8]) -> None:
+        """Do the work of `run` whether or not the planes are known, and keep nothing: for measuring."""
+        ...
+
     def run(self, planes: NDArray[np.uint8]) -> Raw:
         """Compute planes of shape `(n, 512, 512)`; at most a batch at once. Never modifies them."""
         ...
 
 
-def open_runtime(bundle: Bundle) -> Runtime:
-    """Build the frozen graph of a checked bundle.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """By what a model is computed, and how exactly."""
+
+    runtime: str  # "tensorflow" or "openvino"
+    precision: str  # "fp32" or "bf16"
+
+    def __str__(self) -> str:
+        return f"{self.runtime} {self.precision}"
+
+
+EXACT: Final = Way("tensorflow", "fp32")  # what cards are written by
+
+
+def open_runtime(bundle: Bundle, way: Way = EXACT) -> Runtime:
+    """Build the graph of a checked bundle. Any way but `EXACT` has to be held against the reference scores.
 
     Raises:
         BundleError: `weights_do_not_fit` or `architecture_unknown`.
+        ImportError: OpenVINO is wanted and not installed.
     """
+    if way.runtime == "openvino":
+        from ml.models.openvino_graph import OpenVinoGraph  # noqa: PLC0415 - imports TensorFlow and OpenVINO
+
+        return OpenVinoGraph(bundle, way.precision)
     from ml.models.frozen import FrozenGraph  # noqa: PLC0415 - imports TensorFlow
 
-    return FrozenGraph(bundle)
+    return FrozenGraph(bundle, way.precision)

@@ -25,7 +25,7 @@ class SharedTrunk:
 
     def __init__(self, compute: Compute, width: int, remembered: int = REMEMBERED) -> None:
         self.width = width  # how many features
-        self._compute = compute
+        self.compute = compute
         self._most = remembered
         self._lock = threading.Lock()  # a model is loaded, and warmed up, while another computes
         self._known: OrderedDict[bytes, Features] = OrderedDict()
@@ -34,13 +34,13 @@ class SharedTrunk:
     def features(self, planes: NDArray[np.uint8]) -> Features:
         """Return float32 `(n, features)` for uint8 planes `(n, 512, 512)`; only unknown ones are computed."""
         if len(self.users) < 2:
-            return self._compute(planes)
+            return self.compute(planes)
         names = [hashlib.sha256(np.ascontiguousarray(plane).data).digest() for plane in planes]
         with self._lock:
             found = {name: self._known[name] for name in names if name in self._known}
         missing = [place for place, name in enumerate(names) if name not in found]
         if missing:
-            rows = self._compute(planes[missing])
+            rows = self.compute(planes[missing])
             found |= {names[place]: row for place, row in zip(missing, rows, strict=True)}
         self._remember(found)
         return np.stack([found[name] for name in names])

@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.models.architectures import Architecture
+from ml.models.precision import computing_in
 from ml.models.weights import Weights, fill, taken_from
 from ml.training.augment import generator_for
 from ml.training.board import Board
 from ml.training.data import Example
 from ml.training.head import Head
-from ml.training.precision import SETTINGS, computing_in, policy
+from ml.training.precision import SETTINGS, policy
 from ml.training.progress import shown
 from ml.training.state import load_state, save_state
 

@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -48,7 +47,7 @@ def arm() -> None:
         _take_the_fence_away()
 
 
-def _armed(_: Path) -> ArmedScorer:
+def _armed(*_: Any) -> ArmedScorer:
     return ArmedScorer()
 
 

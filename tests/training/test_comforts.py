@@ -12,11 +12,12 @@ from rich.console import Console
 from ml.models.architectures import architecture_named
 from ml.models.base import base_weights
 from ml.models.bundle import read_card
+from ml.models.precision import computing_in
 from ml.training import finetune
 from ml.training.board import Board
 from ml.training.finetune import Lesson, Steps, fine_tune
 from ml.training.head import Head
-from ml.training.precision import computing_in, policy
+from ml.training.precision import policy
 from ml.training.progress import shown
 from ml.training.tuned import settled_epochs
 from tests.training.test_data import example
@@ -101,7 +102,7 @@ def test_an_early_stop_stands_on_the_card_and_in_the_curves(tmp_path: Path, monk
 
 def test_precision_is_mixed_only_where_hardware_has_it_or_it_is_asked_for(monkeypatch: pytest.MonkeyPatch):
     for has, wanted in ((False, "float32"), (True, "mixed_bfloat16")):
-        monkeypatch.setattr("ml.training.precision._has_hardware", lambda has=has: has)
+        monkeypatch.setattr("ml.training.precision.gpu_has_bf16", lambda has=has: has)
         assert policy("auto") == wanted
         assert (policy("on"), policy("off")) == ("mixed_bfloat16", "float32")
 

@@ -36,7 +36,7 @@ def staff(site: Site) -> User:
 @pytest.fixture
 def noop(monkeypatch: pytest.MonkeyPatch) -> ModelVersion:
     """A registered model that answers 0.5 to everything, loaded without a bundle."""
-    monkeypatch.setattr("workers.engine.load_scorer", lambda _: NoopScorer())
+    monkeypatch.setattr("workers.engine.load_scorer", lambda *_: NoopScorer())
     ENGINE._loaded.clear()
     return ModelVersionFactory(labels=list(NoopScorer().labels), sha256=NoopScorer().identity.sha256)
 

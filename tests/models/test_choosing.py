@@ -1,0 +1,231 @@
+"""By what a model is computed: anything that gives the answers of its card, and nothing else."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ml.inference import load_scorer
+from ml.models import choosing
+from ml.models.bundle import Bundle, load_bundle
+from ml.models.card import BundleError
+from ml.models.choosing import Choice, choose, ways
+from ml.models.precision import processor_has_bf16
+from ml.models.reference import reference_planes
+from ml.models.runtime import EXACT, Raw, Way, open_runtime
+from ml.vocabulary import PLANE_SIDE
+from workers import choices
+
+SHORTENED = Way("openvino", "bf16")
+OTHER = Way("openvino", "fp32")
+
+
+class Known:
+    """A runtime that answers as it was told, in a time that it was told."""
+
+    name = "known"
+    precision = "fp32"
+
+    def __init__(self, scores: NDArray[np.float64], seconds_a_call: float = 0.0) -> None:
+        self._scores = scores
+        self.seconds_a_call = seconds_a_call
+        self.calls: list[int] = []
+
+    def run(self, planes: NDArray[np.uint8]) -> Raw:
+        return Raw(self._scores[: len(planes)].astype(np.float32), np.zeros(len(planes), np.float32))
+
+    def compute(self, planes: NDArray[np.uint8]) -> None:
+        self.calls.append(len(planes))
+
+
+@pytest.fixture
+def bundle(xray_folder: Path) -> Bundle:
+    return load_bundle(xray_folder)
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[Way, Any]], None]:
+    """Let each way be a runtime of the test, or an error; a batch takes as long as that says."""
+
+    def put(runtimes: dict[Way, Any]) -> None:
+        def open_one(_: Bundle, way: Way) -> Known:
+            if isinstance(runtimes[way], Exception):
+                raise runtimes[way]
+            return runtimes[way]
+
+        monkeypatch.setattr(choosing, "open_runtime", open_one)
+        monkeypatch.setattr(choosing, "_seconds", lambda runtime, batch: runtime.seconds_a_call + len(batch) * 0.01)
+
+    return put
+
+
+def expected(bundle: Bundle) -> NDArray[np.float64]:
+    return np.array(bundle.card.reference.scores)
+
+
+def test_of_those_that_give_the_answers_of_the_card_the_fastest_is_taken(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None]
+):
+    answering({EXACT: Known(expected(bundle), 1.0), OTHER: Known(expected(bundle), 0.1)})
+
+    choice = choose(bundle, [EXACT, OTHER], batch_size=32)
+
+    assert (choice.way, choice.batch_size) == (OTHER, 32)
+    assert [(one.way, one.refused) for one in choice.tried] == [(EXACT, ""), (OTHER, "")]
+
+
+def test_a_way_that_is_hardly_faster_is_not_worth_leaving_the_one_that_cards_are_written_by(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None]
+):
+    answering({EXACT: Known(expected(bundle), 0.010), OTHER: Known(expected(bundle), 0.001)})
+
+    assert choose(bundle, [EXACT, OTHER], batch_size=32).way == EXACT
+
+
+@pytest.mark.parametrize(
+    ("off", "why"), [(0.02, "a reference score is off by 0.0200; 0.01 is allowed"), (float("nan"), "off by nan")]
+)
+def test_a_faster_way_with_other_scores_is_refused_and_the_reason_kept(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None], off: float, why: str
+):
+    answering({EXACT: Known(expected(bundle), 1.0), SHORTENED: Known(expected(bundle) + off, 0.0)})
+
+    choice = choose(bundle, [EXACT, SHORTENED], batch_size=32)
+
+    assert choice.way == EXACT
+    assert why in choice.tried[1].refused
+
+
+def test_a_way_within_the_tolerance_that_flags_another_plane_is_refused(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None]
+):
+    near = expected(bundle)[4, 0]
+    points = {label: replace(point, value=near + 0.001) for label, point in bundle.card.operating_points.items()}
+    close = replace(bundle, card=replace(bundle.card, operating_points=points))
+    shifted = expected(bundle)
+    shifted[4, 0] += 0.002
+    answering({EXACT: Known(expected(bundle), 1.0), SHORTENED: Known(shifted, 0.0)})
+
+    choice = choose(close, [EXACT, SHORTENED], batch_size=32)
+
+    assert choice.way == EXACT
+    assert choice.tried[1].refused == "it flags other reference planes"
+
+
+def test_a_way_that_cannot_compute_the_model_is_passed_over(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None]
+):
+    answering({EXACT: Known(expected(bundle)), OTHER: RuntimeError("no such operation")})
+
+    choice = choose(bundle, [EXACT, OTHER], batch_size=32)
+
+    assert choice.way == EXACT
+    assert choice.tried[1].refused == "cannot compute it (RuntimeError)"
+
+
+def test_a_model_that_no_way_reproduces_is_refused(bundle: Bundle, answering: Callable[[dict[Way, Any]], None]):
+    answering({EXACT: Known(expected(bundle) + 0.5), OTHER: Known(expected(bundle) + 0.5)})
+
+    with pytest.raises(BundleError) as refusal:
+        choose(bundle, [EXACT, OTHER])
+
+    assert refusal.value.code == "reference_differs"
+
+
+@pytest.mark.parametrize(("seconds_a_call", "size"), [(0.0, 8), (0.02, 32), (1.0, 64)])
+def test_the_batch_is_the_smallest_that_no_larger_one_beats_clearly(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None], seconds_a_call: float, size: int
+):
+    answering({EXACT: Known(expected(bundle), seconds_a_call)})
+
+    assert choose(bundle, [EXACT]).batch_size == size
+
+
+def test_bfloat16_is_tried_only_where_the_processor_multiplies_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    told = tmp_path / "cpuinfo"
+    for flags, has in (("fpu avx512f avx512_bf16", True), ("fpu amx_bf16", True), ("fpu avx2", False)):
+        told.write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+        assert processor_has_bf16(told) is has
+    assert not processor_has_bf16(tmp_path / "nothing")
+
+    monkeypatch.setattr(choosing, "_has_bf16", lambda _: False)
+
+    assert {way.precision for way in ways()} == {"fp32"}
+    assert ways()[0] == EXACT
+
+
+def test_what_was_asked_for_is_all_that_is_tried():
+    assert ways("tensorflow", "fp32") == [EXACT]
+    assert ways("openvino", "fp32") == [OTHER]
+
+
+def test_openvino_gives_the_scores_of_tensorflow(bundle: Bundle):
+    planes = reference_planes(bundle.card.reference.seeds[:5], bundle.card.modality)
+
+    given, wanted = (open_runtime(bundle, way).run(planes) for way in (OTHER, EXACT))
+
+    np.testing.assert_allclose(given.scores, wanted.scores, atol=1e-4)
+    np.testing.assert_allclose(given.distances, wanted.distances, rtol=1e-3)
+
+
+def test_openvino_tells_nobody_that_it_was_used():
+    lines = (
+        "from ml.models.openvino_graph import _openvino; _openvino()",
+        "from openvino.tools.ovc import telemetry_utils",
+        "print(telemetry_utils.tm)",
+    )
+
+    told = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+
+    assert "telemetry_stub" in told.stdout
+
+
+def test_a_choice_names_itself_with_every_result(xray_folder: Path):
+    scorer = load_scorer(xray_folder, lambda _: Choice(OTHER, 16))
+
+    [outcome] = scorer.score([bytes(PLANE_SIDE * PLANE_SIDE)])
+
+    assert (scorer.identity.runtime, scorer.identity.precision, scorer.batch_size) == ("openvino", "fp32", 16)
+    assert outcome.distance is not None
+
+
+def test_a_choice_is_remembered_until_model_or_machine_is_another(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    asked: list[str] = []
+
+    def choose_slowly(of: Bundle, *_: Any) -> Choice:
+        asked.append(of.card.model_sha256)
+        return Choice(OTHER, 16)
+
+    monkeypatch.setattr(choices, "choose", choose_slowly)
+    another = replace(bundle, card=replace(bundle.card, model_sha256="f" * 64))
+
+    found = [choices.chosen(one) for one in (bundle, bundle, another, bundle)]
+    monkeypatch.setattr(choices, "processor_flags", lambda: frozenset({"a newer one"}))
+    choices.chosen(bundle)
+
+    assert {(one.way, one.batch_size) for one in found} == {(OTHER, 16)}
+    assert asked == [bundle.card.model_sha256, "f" * 64, bundle.card.model_sha256]
+
+
+def test_a_note_that_is_damaged_is_found_out_anew(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    monkeypatch.setattr(choices, "choose", lambda *_: Choice(OTHER, 16))
+    choices.chosen(bundle)
+    [note] = (tmp_path / "runtimes").iterdir()
+    assert json.loads(note.read_text())["way"] == {"runtime": "openvino", "precision": "fp32"}
+    note.write_text("{")
+
+    assert choices.chosen(bundle).way == OTHER
+    assert json.loads(note.read_text())["batch_size"] == 16

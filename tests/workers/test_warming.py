@@ -1,0 +1,72 @@
+import threading
+from uuid import UUID
+
+import pytest
+
+from screening.results.models import ModelVersion
+from tests.factories import ModelVersionFactory
+from workers.engine import ENGINE, MOST_LOADED, Shelf
+from workers.warming import warm
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_the_models_that_uploads_ask_for_by_themselves_are_loaded_before_the_first_one_comes(
+    noop: ModelVersion,
+) -> None:
+    chosen_only = ModelVersionFactory(sha256=noop.sha256, card={**noop.card, "default": False})
+    retired = ModelVersionFactory(sha256=noop.sha256, active=False)
+
+    warm(threading.Event())
+
+    assert list(ENGINE._loaded) == [noop.pk]
+    assert not {chosen_only.pk, retired.pk} & set(ENGINE._loaded)
+
+
+def test_no_more_are_loaded_than_stay_in_memory(noop: ModelVersion) -> None:
+    for _ in range(MOST_LOADED + 2):
+        ModelVersionFactory(sha256=noop.sha256)
+
+    warm(threading.Event())
+
+    newest = ModelVersion.objects.order_by("-registered_at")[:MOST_LOADED]
+    assert set(ENGINE._loaded) == {version.pk for version in newest}
+
+
+def test_a_model_that_cannot_be_loaded_keeps_no_other_from_it(noop: ModelVersion) -> None:
+    ModelVersionFactory(sha256="f" * 64)
+
+    warm(threading.Event())
+
+    assert list(ENGINE._loaded) == [noop.pk]
+
+
+def test_a_worker_that_ends_loads_nothing_more(noop: ModelVersion) -> None:
+    ending = threading.Event()
+    ending.set()
+
+    warm(ending)
+
+    assert list(ENGINE._loaded) == []
+
+
+def test_a_model_is_loaded_once_for_all_hands_and_no_hand_waits_for_another_s_model() -> None:
+    slow, quick = UUID(int=1), UUID(int=2)
+    let_go, loads = threading.Event(), []
+
+    def load(lane: UUID) -> str:
+        loads.append(lane)
+        if lane == slow:
+            assert let_go.wait(20)
+        return str(lane)
+
+    shelf = Shelf(load, most=2)
+    hands = [threading.Thread(target=shelf.get, args=(slow,)) for _ in range(2)]
+    for hand in hands:
+        hand.start()
+
+    assert shelf.get(quick) == str(quick)  # while the other is still being loaded
+    let_go.set()
+    for hand in hands:
+        hand.join(20)
+    assert sorted(loads) == [slow, quick]
