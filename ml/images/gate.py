@@ -19,7 +19,7 @@ from safetensors.numpy import load
 from ml.images.gate_features import Numbers, describe
 from ml.vocabulary import PIPELINE, PLANE_SIDE, Modality, NotAssessed
 
-VERSION: Final = "2.0.0"
+VERSION: Final = "2.1.0"
 NAME: Final = f"modality-gate@{VERSION}"  # stands among the facts of every picture that it was asked about
 BUNDLE: Final = Path(__file__).resolve().parents[2] / "models" / "modality-gate" / VERSION
 # Not card.json: the gate is no model to choose, so lists of bundles pass it by.

@@ -30,8 +30,8 @@ class GateTraining:
     axes: int = 64  # main directions in which distances are measured
     typical: int = 200  # groups of alike chest pictures of each kind
     typical_drawn: int = 32  # and of drawn ones
-    refused: float = 0.006  # part of chest pictures that the threshold may refuse, out of fold
-    kept: float = 0.99  # part of chest pictures within the limit of distance, out of fold
+    refused: float = 0.004  # part of chest pictures that the threshold may refuse, out of fold
+    kept: float = 0.994  # part of chest pictures within the limit of distance, out of fold
 
 
 def fit_gate(rows: Rows, taught: Picked, training: GateTraining) -> GateWeights:
