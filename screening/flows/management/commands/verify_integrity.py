@@ -8,8 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from screening.flows.integrity import CHECKS, find_violations
-
-SHOWN = 20
+from screening.flows.integrity_report import report
 
 
 class Command(BaseCommand):
@@ -21,14 +20,11 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         found = list(find_violations(blobs=not options["no_blobs"]))
-        counts = Counter(violation.check for violation in found)
         if options["json"]:
+            counts = Counter(violation.check for violation in found)
             body = {"checks": {name: counts[name] for name in CHECKS}, "violations": len(found)}
             self.stdout.write(json.dumps(body))
         else:
-            for name in CHECKS:
-                self.stdout.write(f"{name:10} {counts[name] or 'ok'}")
-            for violation in found[:SHOWN]:
-                self.stdout.write(f"  {violation.check}: {violation.subject}: {violation.what}")
+            self.stdout.write("\n".join(report(found)))
         if found:
             raise CommandError(f"{len(found)} violations found.")
