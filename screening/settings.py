@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "screening.review",
     "screening.desk",
     "screening.people",
+    "screening.backups",
     "screening.api",
     "workers",
 ]
