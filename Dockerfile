@@ -18,6 +18,10 @@ ENV PATH=/venv/bin:$PATH \
     DJANGO_SETTINGS_MODULE=screening.settings \
     STATE_DIR=/state \
     TF_CPP_MIN_LOG_LEVEL=2
+# pg_dump and its kin, for `manage.py backup` and `restore`.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends postgresql-client \
+ && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /nonexistent --shell /usr/sbin/nologin screening \
  && install -d -o screening -g screening -m 0700 /state
 COPY --from=packages /venv /venv
