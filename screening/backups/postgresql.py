@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Final
 
@@ -93,7 +94,7 @@ def load(dumped: Path) -> None:
             assert source.stdout is not None
             assert sink.stdin is not None
             with suppress(BrokenPipeError):  # psql ended: its status says so
-                _feed(sink.stdin, [b"BEGIN;\n", *empty, *known_settings(source.stdout)])
+                _feed(sink.stdin, chain([b"BEGIN;\n"], empty, known_settings(source.stdout)))
                 # Without it nothing counts: neither a dump that ends halfway nor one that psql lost.
                 if source.wait() == 0:
                     _feed(sink.stdin, [b"COMMIT;\n"])
@@ -179,5 +180,5 @@ def _failed(code: str, program: str, complaint: str) -> Refused:
     return Refused(
         code,
         f"{program} failed: {lines[-1] if lines else 'no reason given'}.",
-        "Nothing was changed. Compare the versions of server and client programs, and the rights of the role.",
+        "The database is what it was. Compare the versions of server and client programs, and the rights of the role.",
     )

@@ -1,5 +1,6 @@
 """The two engines: consistent while others write, and discreet about the password."""
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from screening.backups.errors import Refused
 from screening.flows.purge import purge_study
 from screening.studies.models import Study
 from tests.backups.conftest import back_up
+from tests.backups.telling import everything
 from tests.factories import SiteFactory
 
 
@@ -52,6 +54,21 @@ def test_a_dump_holds_whole_transactions_while_others_write(tmp_path):
             counts.append(engine().dump(to).rows["sites"])
 
     assert {count % 2 for count in counts} == {0}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("part", [0.5, 0.95])
+def test_a_dump_that_ends_early_changes_nothing(served, tmp_path, part):
+    before = everything()
+    dumped = tmp_path / "dump"
+    dumped.touch()
+    engine().dump(dumped)
+    os.truncate(dumped, int(dumped.stat().st_size * part))
+
+    with pytest.raises(Refused, match="not_loaded"):
+        engine().load(dumped)
+
+    assert everything() == before
 
 
 @pytest.mark.django_db(transaction=True)
