@@ -1,0 +1,145 @@
+"""The asynchronous client: the same calls, driven by the running event loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+import httpx
+
+from chest_client import calls
+from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload
+from chest_client.calls import Call, Key
+from chest_client.client import following
+from chest_client.errors import Unreachable
+from chest_client.flows import LANES, Flow, Pause, Seen, asked, batches, checked, sent, waited
+from chest_client.local import LocalFile, Told, read_folder
+from chest_client.retrying import Patience
+from chest_client.transport import answer_of, options, request_of
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """The service, as one token sees it. Every call is that of `Client`, awaited."""
+
+    def __init__(self, url: str, token: str, *, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
+        self._http = httpx.AsyncClient(**options(url, token))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def models(self) -> list[Model]:
+        return await self._ask(calls.models())
+
+    async def open_upload(self, *, key: str | None = None, **chosen: Any) -> Upload:
+        return await self._ask(calls.open_upload(key=key or str(uuid4()), **chosen))
+
+    async def upload(self, upload: Key) -> Upload:
+        return await self._ask(calls.upload(upload))
+
+    async def check(self, upload: Key, files: Sequence[LocalFile]) -> list[FileAnswer]:
+        return await self._run(checked(upload, files, self._patience))
+
+    async def send_files(self, upload: Key, files: Sequence[LocalFile], told: Told | None = None) -> list[FileAnswer]:
+        queue: Iterator[tuple[int, tuple[LocalFile, ...]]] = enumerate(batches(files))
+        answers: dict[int, list[FileAnswer]] = {}
+
+        async def lane() -> None:
+            for place, batch in queue:
+                answers[place] = await self._run(sent(upload, batch, self._patience))
+                if told:
+                    told(len(batch), sum(file.size for file in batch))
+
+        lanes = [asyncio.ensure_future(lane()) for _ in range(LANES)]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            for one in lanes:
+                one.cancel()  # of those still sending where another failed
+            await asyncio.gather(*lanes, return_exceptions=True)
+        return [answer for place in sorted(answers) for answer in answers[place]]
+
+    async def send_folder(self, folder: Path, *, key: str | None = None, **chosen: Any) -> Upload:
+        files = await asyncio.to_thread(read_folder, folder)
+        upload = await self.open_upload(key=key, **chosen)
+        answers = await self.check(upload.id, files)
+        missing = [one for one, told in zip(files, answers, strict=True) if told.state == "missing"]
+        await self.send_files(upload.id, missing)
+        return await self.seal(upload.id)
+
+    async def seal(self, upload: Key, count: int | None = None) -> Upload:
+        return await self._ask(calls.seal(upload, count))
+
+    async def wait(self, upload: Key, *, timeout: float | None = None, seen: Seen | None = None) -> Upload:  # noqa: ASYNC109 - the same call as the synchronous one
+        return await self._run(waited(upload, timeout, seen, self._patience))
+
+    async def cancel(self, upload: Key) -> Upload:
+        return await self._ask(calls.cancel(upload))
+
+    async def retry(self, upload: Key) -> int:
+        return await self._ask(calls.retry(upload))
+
+    async def receipt(self, upload: Key) -> Receipt:
+        return await self._ask(calls.receipt(upload))
+
+    async def receipt_csv(self, upload: Key) -> bytes:
+        return await self._ask(calls.receipt_csv(upload))
+
+    async def pages(self, **query: Any) -> AsyncIterator[StudyPage]:
+        while True:
+            page = await self._ask(calls.studies(query))
+            yield page
+            if not page.more:
+                return
+            query = following(query, page)
+
+    async def results(self, since: int | None = None, **query: Any) -> AsyncIterator[Study]:
+        async for page in self.pages(changed_since=since, **query):
+            for study in page.results:
+                yield study
+
+    async def study(self, study: Key) -> Study:
+        return await self._ask(calls.study(study))
+
+    async def lookup(self, uids: Sequence[str], *, site: Key | None = None) -> list[Found]:
+        return await self._ask(calls.lookup(uids, site))
+
+    async def _ask(self, call: Call[T]) -> T:
+        return await self._run(asked(call, self._patience))
+
+    async def _run(self, flow: Flow[T]) -> T:
+        """Do what a flow yields until it is done."""
+        resume = flow.send
+        came: Any = None
+        try:
+            while True:
+                step = resume(came)
+                try:
+                    resume, came = flow.send, await self._do(step)
+                except Exception as problem:  # noqa: BLE001 - given to the flow, which raises what it does not know
+                    resume, came = flow.throw, problem
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return] # the flow's type says it
+
+    async def _do(self, step: Call[Any] | Pause) -> Any:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        try:
+            with request_of(step) as request:
+                response = await self._http.request(**request)
+        except httpx.HTTPError as problem:
+            raise Unreachable from problem
+        return step.answered(answer_of(response))
