@@ -20,7 +20,7 @@ from tests.workers.processes import Process, running, until
 from workers.supervisor.pulses import get
 from workers.supervisor.valkey import EmbeddedValkey
 
-DOORS = 40
+DOORS = 100  # more than there are tests
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,26 @@ def test_export_writes_the_receipt_as_csv_into_a_file_of_its_owner_alone(ctl: Ct
     assert (refused.returncode, refused.stdout) == (2, "")
 
 
+def test_a_file_that_cannot_be_written_is_said_without_a_traceback(ctl: Ctl) -> None:
+    (ctl.home / "taken").mkdir()
+
+    done = ctl("export", "--output", ctl.home / "taken")
+
+    assert done.returncode == 2
+    assert "directory" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in ctl.home.iterdir() if "taken" in path.name] == ["taken"]
+
+
+def test_a_reader_that_has_enough_is_no_failure(ctl: Ctl, pictures) -> None:
+    ctl.json("upload", pictures(30))
+
+    with ctl.start("export", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.wait(60) == 0
+        assert process.stderr.read() == ""
+
+
 def test_a_zip_has_no_outcome_and_ends_with_3(ctl: Ctl, pictures) -> None:
     folder = pictures(1)
     (folder / "more.zip").write_bytes(b"PK")
@@ -115,6 +136,7 @@ def test_a_zip_has_no_outcome_and_ends_with_3(ctl: Ctl, pictures) -> None:
     assert done.returncode == 3
     assert "more.zip" in done.stderr
     assert "1 files or results have no outcome" in done.stdout
+    assert ctl.json("upload", folder, ends=3)["zips_left_out"] == ["more.zip"]
 
 
 def test_a_file_that_cannot_be_read_is_refused_on_the_receipt(ctl: Ctl, pictures) -> None:

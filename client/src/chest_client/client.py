@@ -166,7 +166,7 @@ class Client:
             with request_of(step) as request:
                 response = self._http.request(**request)
         except httpx.HTTPError as problem:
-            raise Unreachable from problem
+            raise Unreachable(f"The service did not answer ({type(problem).__name__}).") from problem
         return step.answered(answer_of(response))
 
 

@@ -6,6 +6,7 @@ refused; 5 the token does not permit it; 6 the service did not answer; 7 not fin
 
 import argparse
 import logging
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,12 @@ def main(words: Sequence[str], env: Mapping[str, str]) -> int:
     except ClientError as problem:
         voice.failure(problem.code, problem.message, problem.what_to_do)
         return next(end for kind, end in ENDS if isinstance(problem, kind))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the end of Python writes there again
+        return Exit.DONE
+    except OSError as problem:
+        voice.failure("local", f"Something of this machine cannot be used: {problem.strerror or problem}.", "")
+        return Exit.USAGE
     except KeyboardInterrupt:
         voice.aside("Interrupted. The same command goes on from here.")
         return Exit.INTERRUPTED

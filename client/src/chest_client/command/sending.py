@@ -12,7 +12,7 @@ from chest_client.answers import FileAnswer, Upload
 from chest_client.client import Client
 from chest_client.command.exits import Exit, Misused
 from chest_client.command.pending import Pending
-from chest_client.command.voice import Voice, counted, refusals, refusals_of
+from chest_client.command.voice import Voice, counted, refusals, refusals_of, visible
 from chest_client.local import LocalFile, find_files, hash_files, named
 
 
@@ -95,7 +95,7 @@ def upload_folder(
     """Send a folder and wait for its outcomes."""
     files, zips = found(folder)
     for one in zips:
-        voice.aside(f"Zips are not sent by this command; unpack it first: {one.name}")
+        voice.aside(f"Zips are not sent by this command; unpack it first: {visible(one.name)}")
     if not files:
         raise Misused(f"{folder} holds no files that can be sent.")
     pending = Pending.of(url, folder, "once", chosen)
@@ -105,7 +105,7 @@ def upload_folder(
             sent.upload = waited(client, sent.upload, timeout, shown)
     pending.over()
     owed = (sent.upload.without_outcome if wait else 0) + sent.without_item + len(zips)
-    tell(voice, sent, owed)
+    tell(voice, sent, zips, owed)
     return Exit.WITHOUT_OUTCOME if owed else Exit.DONE
 
 
@@ -120,7 +120,7 @@ def waited(client: Client, upload: Upload, timeout: float | None, shown: Progres
     return client.wait(upload.id, timeout=timeout, seen=look)
 
 
-def tell(voice: Voice, sent: Sent, owed: int) -> None:
+def tell(voice: Voice, sent: Sent, zips: Sequence[Path], owed: int) -> None:
     now = sent.upload
     data = {
         "upload": now.id,
@@ -129,6 +129,7 @@ def tell(voice: Voice, sent: Sent, owed: int) -> None:
         "screenings": now.screenings,
         "sent": {"files": sent.files, "bytes": sent.bytes},
         "refused": refusals_of(sent.answers),
+        "zips_left_out": [one.name for one in zips],
         "without_outcome": owed,
     }
     lines = [*counted(now), f"  sent: {sent.files} files, {sent.bytes} bytes", *refusals(sent.answers)]
