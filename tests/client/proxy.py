@@ -36,6 +36,7 @@ class Proxy:
     faults: list[tuple[str, str]] = field(default_factory=list)
     delay: float = 0.0  # seconds before files are passed on
     busy: int = 0  # requests that are being handled
+    most: int = 0  # of them at the same time
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def sent(self) -> Counter[str]:
@@ -60,6 +61,7 @@ class Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         with self.proxy.lock:
             self.proxy.busy += 1
+            self.proxy.most = max(self.proxy.most, self.proxy.busy)
         try:
             self._pass()
         finally:

@@ -201,6 +201,28 @@ def test_files_whose_answer_was_lost_are_offered_again_and_not_sent_again(
     assert proxy.sent() == Counter(one.path for one in files)
 
 
+def test_files_travel_in_three_lanes(door: Door, proxy: Proxy, pictures) -> None:
+    files, proxy.delay = read_folder(pictures(220)), 0.4
+
+    async def send_async() -> int:
+        async with AsyncClient(proxy.url, door.token) as other:
+            upload = await other.open_upload()
+            await other.check(upload.id, files)
+            return len(await other.send_files(upload.id, files))
+
+    assert asyncio.run(send_async()) == 220
+    assert proxy.most == 3
+    with Client(proxy.url, door.token) as client:
+        upload = client.open_upload()
+        told: list[tuple[int, int]] = []
+        fresh = [replace(one, path=f"again/{one.path}") for one in files]
+        client.check(upload.id, fresh)
+        client.send_files(upload.id, fresh, lambda *more: told.append(more))
+
+    assert proxy.most == 3
+    assert (sum(more for more, _ in told), sum(size for _, size in told)) == (220, sum(one.size for one in files))
+
+
 def test_a_file_that_changed_after_hashing_costs_only_itself(client: Client, pictures) -> None:
     files = read_folder(pictures(3))
     files[0].file.write_bytes(b"shorter")

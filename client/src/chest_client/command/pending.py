@@ -40,7 +40,7 @@ class Pending:
     def open(self, client: Client, chosen: Mapping[str, Any], files: Sequence[LocalFile]) -> Upload:
         """Open an upload, or give the one that was begun: still open, or sealed with exactly these files."""
         begun = self._begun(client)
-        if begun and (begun.state == "open" or self._sealed_of == digest_of(files)):
+        if begun and (begun.state == "open" or self._is_sealed_with(begun, files)):
             return begun
         if begun or self._upload:
             self._forget()
@@ -49,6 +49,9 @@ class Pending:
         self._upload = str(upload.id)
         self._keep()
         return upload
+
+    def _is_sealed_with(self, begun: Upload, files: Sequence[LocalFile]) -> bool:
+        return begun.state in {"sealed", "finished"} and self._sealed_of == digest_of(files)
 
     def _begun(self, client: Client) -> Upload | None:
         try:
