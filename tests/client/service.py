@@ -64,7 +64,16 @@ def variables(state: Path, port: int) -> dict[str, str]:
 @contextmanager
 def service() -> Iterator[RunningService]:
     """Run everything until the end of the block."""
-    state, port = Path(tempfile.mkdtemp(prefix="c-")), free_port()  # short: a socket's path ends at about 107 bytes
+    state = Path(tempfile.mkdtemp(prefix="c-"))  # short: a socket's path ends at about 107 bytes
+    try:
+        with started(state, free_port()) as running_service:
+            yield running_service
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@contextmanager
+def started(state: Path, port: int) -> Iterator[RunningService]:
     environment = variables(state, port)
     run(environment, "manage.py", "migrate", "--verbosity", "0")
     seeded = json.loads(run(environment, "-m", "tests.client.seed", str(DOORS)))
@@ -86,7 +95,6 @@ def service() -> Iterator[RunningService]:
             yield RunningService(url, doors, Door(url, **seeded["reader"]), processes)
     finally:
         broker.stop()
-        shutil.rmtree(state, ignore_errors=True)
 
 
 def run(environment: Mapping[str, str], *words: str) -> str:
