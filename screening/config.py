@@ -11,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
 MEBIBYTE = 1024 * 1024
+VERSION = "0.1.0"  # of the service, as in pyproject.toml, which an image does not hold
+TOKEN_CHARACTERS = 16  # at least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class Config:
     decode_seconds: int  # wall time of one decoding child
     decode_mebibytes: int  # address space of one decoding child
     site_name: str  # the first site of a fresh installation
+    metrics_token: str  # opens /metrics; empty: there is no such page
     limits: Limits
 
 
@@ -69,6 +72,13 @@ class _Reader:
             self.problems.append(f"{name} must be a whole number of at least {at_least}, got {value!r}")
             return default
         return int(value)
+
+    def token(self, name: str) -> str:
+        value = self.env.get(name, "")
+        if value and (len(value) < TOKEN_CHARACTERS or not (value.isascii() and value.isprintable()) or " " in value):
+            # The value is a secret: it is not repeated.
+            self.problems.append(f"{name} must be at least {TOKEN_CHARACTERS} printable ASCII characters, no spaces")
+        return value
 
     def yes(self, name: str, *, default: bool) -> bool:
         value = self.env.get(name, "") or str(default).lower()
@@ -162,6 +172,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         decode_seconds=read.whole("DECODE_SECONDS", 60),
         decode_mebibytes=read.whole("DECODE_MEBIBYTES", 3072, at_least=256),
         site_name=read.text("SITE_NAME", "First site"),
+        metrics_token=read.token("METRICS_TOKEN"),
         limits=_read_limits(read),
     )
     if read.problems:

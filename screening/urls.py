@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("screening.people.urls")),
+    path("", include("screening.metrics.urls")),
     path("", include("screening.desk.urls")),
     path("", include("screening.review.urls")),
     path("api/v1/", include("screening.api.urls")),

@@ -92,16 +92,21 @@ def refused(request: HttpRequest, error: ScreeningError) -> HttpResponse:
 def explain(request: HttpRequest, why: Explanation) -> HttpResponse:
     """The explanation as JSON for programs, a notice for a part of a page, and a page for everybody else."""
     if request.path.startswith("/api/"):
-        body = {
-            "code": why.code,
-            "message": str(why.message),
-            "what_to_do": str(why.what_to_do),
-            "disclaimer": DISCLAIMER,
-        }
-        return JsonResponse(body, status=why.status)
+        return in_json(why)
     if request.headers.get("HX-Request") == "true":
         context = {"kind": "error", "message": why.message, "what_to_do": why.what_to_do, "code": why.code}
         return HttpResponse(render_to_string("_alert.html", context), status=why.status)
     # Without the context of a request: the database may be what is broken.
     page = render_to_string("people/error.html", {"why": why, "disclaimer": DISCLAIMER, "theme": theme_of(request)})
     return HttpResponse(page, status=why.status)
+
+
+def in_json(why: Explanation) -> HttpResponse:
+    """The explanation in the one shape of a refusal."""
+    body = {
+        "code": why.code,
+        "message": str(why.message),
+        "what_to_do": str(why.what_to_do),
+        "disclaimer": DISCLAIMER,
+    }
+    return JsonResponse(body, status=why.status)

@@ -23,14 +23,15 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
     """The database answers, is migrated, and keeps the audit append-only. The log says which one fails."""
-    missing = _what_is_missing()
+    missing = what_is_missing()
     if missing:
         log.warning("not_ready", missing=missing)
         return JsonResponse({"status": "not ready"}, status=503)
     return JsonResponse({"status": "ready"})
 
 
-def _what_is_missing() -> str:
+def what_is_missing() -> str:
+    """What keeps the service from being ready; empty if nothing does."""
     try:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):

@@ -136,6 +136,12 @@ class Screening(Leased):
             models.Index(fields=["lease_token"], name="screenings_leased", condition=Q(lease_token__isnull=False)),
             models.Index(fields=["upload", "state"], name="screenings_of_upload"),
             models.Index(fields=["study", "state"], name="screenings_of_study"),
+            # What came out lately is asked every few seconds. A row enters it once, with its outcome.
+            models.Index(
+                fields=["state", "model_version", "done_at"],
+                name="screenings_done",
+                condition=Q(done_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -186,6 +192,7 @@ class Explanation(Leased):
             ),
             models.Index(fields=["lease_token"], name="explanations_leased", condition=Q(lease_token__isnull=False)),
             models.Index(fields=["site", "key"], name="explanations_by_key", condition=Q(state="drawn")),
+            models.Index(fields=["done_at"], name="explanations_failed", condition=Q(state="failed")),
         ]
 
     def __str__(self) -> str:

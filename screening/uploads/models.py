@@ -129,6 +129,8 @@ class Item(Leased):
             # Which item first brought these bytes to a site is asked for every duplicate.
             models.Index(fields=["sha256"], name="items_accepted", condition=Q(state="accepted")),
             models.Index(fields=["study_id"], name="items_of_study", condition=Q(study_id__isnull=False)),
+            models.Index(fields=["done_at"], name="items_failed", condition=Q(state="failed")),
+            models.Index(fields=["done_at"], name="items_rejected", condition=Q(state="rejected")),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,60 @@
+"""What waits for workers, and what they hold. Each question is answered by an index of the rows it is about."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Count, Min, Q
+from django.db.models.functions import Now
+
+from screening.leasing import Leased, rows_of
+from screening.metrics.catalogue import ARCHIVES, HEAT_MAPS, INGEST, SCREENING, Sample
+from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
+from screening.uploads.models import Archive, ArchiveState, Item, ItemState, Upload, UploadState
+
+LEASED: Final[tuple[tuple[str, type[Leased]], ...]] = (
+    (ARCHIVES, Archive),
+    (INGEST, Item),
+    (SCREENING, Screening),
+    (HEAT_MAPS, Explanation),
+)
+UNFINISHED: Final = (UploadState.OPEN, UploadState.SEALED)
+
+
+def waiting(names: Mapping[UUID, str], active: set[UUID], now: datetime) -> Iterator[Sample]:
+    """How many rows wait in each lane, and since when. A lane of a model that may be chosen is told when empty."""
+    archives = Archive.objects.filter(state=ArchiveState.RECEIVED).aggregate(Count("pk"), Min("created_at"))
+    yield from _lane(ARCHIVES, "", archives["pk__count"], archives["created_at__min"], now)
+    items = Item.objects.filter(state=ItemState.RECEIVED).aggregate(Count("pk"), Min("received_at"))
+    yield from _lane(INGEST, "", items["pk__count"], items["received_at__min"], now)
+    screenings = Screening.objects.filter(state=ScreeningState.WAITING)
+    explanations = Explanation.objects.filter(state=ExplanationState.WAITING)
+    for lane, rows in ((SCREENING, screenings), (HEAT_MAPS, explanations)):
+        grouped = rows.order_by().values_list("model_version_id").annotate(Count("pk"), Min("created_at"))
+        found = {version: (count, oldest) for version, count, oldest in grouped}
+        for version in sorted(active | set(found), key=names.__getitem__):
+            yield from _lane(lane, names[version], *found.get(version, (0, None)), now)
+
+
+def _lane(lane: str, model: str, count: int, oldest: datetime | None, now: datetime) -> Iterator[Sample]:
+    age = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
+    yield Sample("screening_queue_rows", (lane, model), count)
+    yield Sample("screening_queue_oldest_seconds", (lane, model), age)
+
+
+def leases() -> Iterator[Sample]:
+    """How many rows are in hands, and how many of those leases ran out, by the database's clock."""
+    for lane, model in LEASED:
+        held = rows_of(model).filter(lease_token__isnull=False).order_by()
+        told = held.aggregate(held=Count("pk"), late=Count("pk", filter=Q(lease_until__lt=Now())))
+        yield Sample("screening_leased_rows", (lane,), told["held"])
+        yield Sample("screening_expired_lease_rows", (lane,), told["late"])
+
+
+def uploads() -> Iterator[Sample]:
+    """How many uploads are under way. The reconciler asks the same of this table every few seconds."""
+    counted = Upload.objects.filter(state__in=UNFINISHED).order_by().values_list("state").annotate(Count("pk"))
+    found: dict[str, int] = dict(counted)
+    for state in UNFINISHED:
+        yield Sample("screening_unfinished_uploads", (state.value,), found.get(state.value, 0))
