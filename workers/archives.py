@@ -1,5 +1,6 @@
 """Archives: a zip that arrived whole becomes items, every file in it one, also those that are refused."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -20,6 +21,7 @@ from screening.uploads.storage import drop_incoming, flush_incoming, incoming_pa
 from workers.crew import PROGRESS, Crew, Stop
 from workers.faultpoints import reach
 from workers.keeper import keeping
+from workers.reporting import milliseconds
 from workers.zips import ArchiveRefused, Bounds, MemberRefused, Zip, member_name
 
 log = structlog.get_logger(__name__)
@@ -39,7 +41,7 @@ def expand_archive(stop: Stop) -> bool:
     if archive is None:
         return False
     reach("archive.claimed")
-    with keeping(Archive, lease):
+    with keeping(Archive, lease, [archive.upload_id]):
         begin(Archive, lease)
         try:
             _expand(lease, archive, stop)
@@ -63,16 +65,19 @@ def _expand(lease: Lease, archive: Archive, stop: Stop) -> None:
         finish_archive(lease=lease, archive_id=archive.pk, code=refusal.code)
         return
     with opened:
+        size, started = 0, time.perf_counter()
         members = _members(opened, _still_to_come(archive, opened.members), stop)
         while chunk := _stored(members):
             flush_incoming()
             admit_members(lease=lease, archive_id=archive.pk, members=chunk)
+            size += len(chunk)
             reach("archive.admitted")
     if stop.is_set():
         release_archives(lease)  # what was admitted stays; another worker goes on behind it
         return
     finish_archive(lease=lease, archive_id=archive.pk)
     reach("archive.committed")
+    log.info("batch_done", lane="archives", size=size, expand_ms=milliseconds(started))
 
 
 def _stored(members: Iterator[Member]) -> list[Member]:

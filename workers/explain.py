@@ -1,5 +1,6 @@
 """Heat maps: where a model looked, drawn one by one when no screening waits for the device."""
 
+import time
 from typing import Final
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from workers.inference import MODEL_UNAVAILABLE
 from workers.keeper import keeping
 from workers.planes import load_planes
 from workers.replacing import replace_file
-from workers.reporting import report
+from workers.reporting import milliseconds, report
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ def explain_somewhere(stop: Stop) -> bool:
     if not rows:
         return False
     reach("explain.claimed")
-    with keeping(Explanation, lease):
+    with keeping(Explanation, lease, (row.screening.upload_id for row in rows)):
         try:
             _explain(lease, rows, stop)
         except LeaseLost:
@@ -64,13 +65,18 @@ def explain_somewhere(stop: Stop) -> bool:
 def _explain(lease: Lease, rows: list[Explanation], stop: Stop) -> None:
     drawing = _Drawing(lease, rows[0].model_version_id)
     drawn = {}
+    started = time.perf_counter()
     for row in rows:
         if stop.is_set():
             break
         PROGRESS.note()
         drawn[row.pk] = _drawn(row, drawing)
+    draw_ms, started = milliseconds(started), time.perf_counter()
     if drawn:
         record_explanations(lease=lease, drawn=drawn)
+        model = rows[0].model_version.name
+        spent = {"draw_ms": draw_ms, "commit_ms": milliseconds(started)}
+        log.info("batch_done", lane="heat_maps", model=model, size=len(drawn), **spent)
     release_explanations(lease)  # of what the end of this worker left undone
     reach("explain.committed")
 

@@ -22,6 +22,7 @@ from workers.engine import DEVICE, ENGINE, ModelUnavailable, Scores
 from workers.faultpoints import reach
 from workers.keeper import keeping
 from workers.planes import load_planes
+from workers.reporting import milliseconds
 from workers.scoring import score_carefully
 
 log = structlog.get_logger(__name__)
@@ -75,7 +76,7 @@ def screen_batch(lane: UUID, stop: Stop) -> bool:
     if not rows:
         return False
     reach("inference.claimed")
-    with keeping(Screening, lease):
+    with keeping(Screening, lease, (row.upload_id for row in rows)):
         try:
             _screen(lane, lease, rows, stop)
         except LeaseLost:  # others took the batch over while this process was frozen or cut off
@@ -91,7 +92,7 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None
         return
     started = time.perf_counter()
     planes = load_planes([row.image for row in rows])
-    timings = {"load_ms": _since(started), "batch": float(len(rows))}
+    timings = {"load_ms": milliseconds(started), "batch": float(len(rows))}
     reach("inference.loaded")
     PROGRESS.note()
     if rows[0].alone:
@@ -140,7 +141,7 @@ def _compute(scorer: Scores, planes: list[bytes | None]) -> tuple[list[ScreenOut
     outcomes = [screen_outcome(outcome) for chunk in chunks for outcome in score_carefully(scorer, chunk)]
     reach("inference.scored")
     PROGRESS.note()
-    return outcomes, _since(started)
+    return outcomes, milliseconds(started)
 
 
 def _refuse(lane: UUID, lease: Lease, rows: Sequence[Screening]) -> None:
@@ -159,14 +160,15 @@ def _record(
     timings: dict[str, float],
 ) -> None:
     by_row = dict(zip((row.pk for row in rows), outcomes, strict=True))
+    started = time.perf_counter()
     written = record_outcomes(lease=lease, model=identity, outcomes=by_row, timings=timings, actor=INFERENCE)
     reach("inference.committed")
     if written < len(rows):
         log.warning("lease_lost", rows=len(rows) - written)
-
-
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 3)
+    spent = {name: timings[name] for name in ("load_ms", "model_ms") if name in timings}
+    log.info(
+        "batch_done", lane="screening", model=identity.name, size=written, **spent, commit_ms=milliseconds(started)
+    )
 
 
 CREW: Final = Crew("inference", screen_somewhere, poll=settings.CONFIG.poll_seconds)

@@ -28,6 +28,7 @@ from workers.crew import PROGRESS, Crew, Stop
 from workers.decoders import decode
 from workers.faultpoints import reach
 from workers.keeper import keeping
+from workers.reporting import milliseconds
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +58,7 @@ def ingest_chunk(stop: Stop) -> bool:
     if not items:
         return False
     reach("ingest.claimed")
-    with keeping(Item, lease):
+    with keeping(Item, lease, (item.upload_id for item in items)):
         try:
             _ingest(lease, items, stop)
         except LeaseLost:  # others took the files over while this process was frozen or cut off
@@ -77,7 +78,9 @@ def _ingest(lease: Lease, items: Sequence[Item], stop: Stop) -> None:
     held = known_files(items)
     known = {item.pk for item in items if (item.upload.site_id, item.sha256) in held}
     if known:
+        started = time.perf_counter()
         record_known(lease=lease, item_ids=sorted(known), actor=INGEST)
+        log.info("batch_done", lane="ingest", size=len(known), known=True, commit_ms=milliseconds(started))
     repeats: dict[tuple[object, str], list[Item]] = defaultdict(list)
     for item in items:
         if item.pk not in known:
@@ -86,8 +89,12 @@ def _ingest(lease: Lease, items: Sequence[Item], stop: Stop) -> None:
         return
     begin(Item, lease)
     reach("ingest.begun")
+    started = time.perf_counter()
     for prepared in _flushed(_decoded([same[0] for same in repeats.values()], stop)):
-        _commit(lease, prepared, repeats)
+        decode_ms, started = milliseconds(started), time.perf_counter()
+        size = _commit(lease, prepared, repeats)
+        commit_ms, started = milliseconds(started), time.perf_counter()
+        log.info("batch_done", lane="ingest", size=size, known=False, decode_ms=decode_ms, commit_ms=commit_ms)
 
 
 def _decoded(items: Iterable[Item], stop: Stop) -> Iterator[Prepared]:
@@ -117,7 +124,8 @@ def _flushed(decoded: Iterable[Prepared]) -> Iterator[list[Prepared]]:
         yield gathered
 
 
-def _commit(lease: Lease, prepared: Sequence[Prepared], repeats: dict[tuple[object, str], list[Item]]) -> None:
+def _commit(lease: Lease, prepared: Sequence[Prepared], repeats: dict[tuple[object, str], list[Item]]) -> int:
+    """Keep what was decoded and write what became of the files. How many files."""
     outcomes = []
     for one in _unless_overtaken(prepared):
         _keep(one)
@@ -126,6 +134,7 @@ def _commit(lease: Lease, prepared: Sequence[Prepared], repeats: dict[tuple[obje
     reach("ingest.blobs_kept")
     record_ingested(lease=lease, outcomes=outcomes, actor=INGEST)
     reach("ingest.committed")
+    return len(outcomes)
 
 
 def _unless_overtaken(prepared: Sequence[Prepared]) -> list[Prepared]:

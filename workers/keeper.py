@@ -1,7 +1,7 @@
 """Keep a lease alive while its batch is worked on, and no longer than its hand makes progress."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
@@ -31,18 +31,22 @@ _kept: dict[UUID, tuple[type[Leased], Lease]] = {}
 
 
 @contextmanager
-def keeping(model: type[Leased], lease: Lease) -> Iterator[None]:
-    """Renew the lease three times in its span until the body ends.
+def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Iterator[None]:
+    """Renew the lease three times in its span until the body ends, and name it in every line that is logged meanwhile.
 
-    A hand that hangs loses its rows: they are renewed only while it makes progress, so that
-    another worker takes them over even if nobody kills this one.
+    The lines of a batch carry its token as `lease` and the uploads of its rows as `uploads`, by which they meet the
+    lines of the requests that brought them. A hand that hangs loses its rows: they are renewed only while it makes
+    progress, so that another worker takes them over even if nobody kills this one.
     """
     done, owner = threading.Event(), threading.get_ident()
     keeper = threading.Thread(target=_renew, args=(model, lease, owner, done), name="keeper", daemon=True)
     _kept[lease.token] = (model, lease)
     keeper.start()
     try:
-        yield
+        with structlog.contextvars.bound_contextvars(
+            lease=str(lease.token), uploads=sorted({str(upload) for upload in uploads})
+        ):
+            yield
     finally:
         _kept.pop(lease.token, None)
         done.set()
@@ -55,15 +59,16 @@ def give_back_all() -> int:
 
 
 def _renew(model: type[Leased], lease: Lease, owner: int, done: threading.Event) -> None:
+    told = log.bind(rows=model.__name__, lease=str(lease.token))  # a thread of its own carries no names of the batch
     try:
         while not done.wait(lease.seconds / 3):
             if PROGRESS.age(owner) > STUCK_SECONDS:
-                log.error("lease_left_to_expire", rows=model.__name__, stuck_seconds=STUCK_SECONDS)
+                told.error("lease_left_to_expire", stuck_seconds=STUCK_SECONDS)
                 return
             try:
                 renew(model, lease)
             except DatabaseError as problem:  # the next turn tries again; a lost lease is fenced at commit
-                log.warning("lease_not_renewed", rows=model.__name__, reason=type(problem).__name__)
+                told.warning("lease_not_renewed", reason=type(problem).__name__)
                 connections.close_all()
     finally:
         connections.close_all()

@@ -1,5 +1,6 @@
-"""Log an unexpected exception without its message: that may quote a row, a path or a header."""
+"""What workers log: exceptions without their messages, which may quote a row, a path or a header; and durations."""
 
+import time
 import traceback
 from pathlib import Path
 
@@ -17,3 +18,8 @@ def way_to(problem: BaseException) -> str:
     """The calls that led to an exception, outermost first."""
     frames = traceback.extract_tb(problem.__traceback__)
     return " > ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+
+
+def milliseconds(started: float) -> float:
+    """Milliseconds since a moment of `time.perf_counter`, to the microsecond."""
+    return round((time.perf_counter() - started) * 1000, 3)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -31,6 +32,8 @@ from screening.uploads.models import (
 )
 from screening.uploads.transitions import ItemMove, move_archive, move_items, move_upload
 
+log = structlog.get_logger(__name__)
+
 AT_ONCE: Final = 200  # rows in one transaction
 IDLE_HOURS: Final = 24  # after which an open upload seals itself
 SEALER: Final = Actor.service("seal")
@@ -44,6 +47,7 @@ def seal_upload(*, upload_id: UUID, count: int | None, actor: Actor) -> Upload:
         IllegalTransition: the upload was cancelled.
     """
     storage.drop_incoming(_seal(upload_id, count, actor))
+    log.info("upload_sealed", upload=str(upload_id))
     finish_sealing(upload_id=upload_id, actor=actor)
     return Upload.objects.get(pk=upload_id)
 

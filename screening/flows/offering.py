@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -24,6 +25,8 @@ from screening.upserting import insert_rows
 from screening.users.models import Site, User
 
 __all__ = ["Checked", "Offered", "Preflight", "check_files", "open_upload", "preflight"]
+
+log = structlog.get_logger(__name__)
 
 MOST_OFFERED: Final = 1000  # files in one check
 AT_ONCE: Final = 500  # rows in one transaction
@@ -62,7 +65,9 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
         quick=quick,
         idempotency_key=idempotency_key,
     )
-    return _open(wanted)
+    upload = _open(wanted)
+    log.info("upload_opened", upload=str(upload.pk))
+    return upload
 
 
 @again_on_conflict

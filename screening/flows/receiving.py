@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.utils import timezone
 
@@ -35,6 +36,7 @@ __all__ = [
     "receive_file",
     "receive_stored",
 ]
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ def receive_stored(*, upload_id: UUID, files: Sequence[Arrived], actor: Actor) -
         storage.drop_incoming(names)
         raise
     storage.drop_incoming(names - taken.names)
+    log.info("files_received", upload=str(upload_id), files=len(taken.moves))
     return taken.answers
 
 

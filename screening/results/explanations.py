@@ -36,7 +36,11 @@ def claim_explanations(
     *, model_version_id: UUID, limit: int, asked_only: bool = False
 ) -> tuple[Lease, list[Explanation]]:
     """Lease up to `limit` due maps of one model version, in the order of their rank."""
-    waiting = due(asked_only=asked_only).filter(model_version_id=model_version_id).select_related("screening__image")
+    waiting = (
+        due(asked_only=asked_only)
+        .filter(model_version_id=model_version_id)
+        .select_related("screening__image", "model_version")
+    )
     return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ExplanationState.LEASED)
 
 
