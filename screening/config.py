@@ -11,7 +11,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
 MEBIBYTE = 1024 * 1024
-VERSION = "0.1.0"  # of the service, as in pyproject.toml, which an image does not hold
 TOKEN_CHARACTERS = 16  # at least
 
 

@@ -13,7 +13,7 @@ from screening.errors import LeaseLost
 from screening.flows.scored import record_outcomes
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
-from screening.results.leases import claim_batch, lanes_with_work, release_batch
+from screening.results.leases import claim_batch, lanes_with_work, release_batch, rows_of_a_lease
 from screening.results.models import ModelVersion, Screening
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from workers.adapters import model_identity, screen_outcome
@@ -29,7 +29,6 @@ log = structlog.get_logger(__name__)
 
 INFERENCE: Final = Actor.service("inference")
 MODEL_UNAVAILABLE: Final = "model_unavailable"
-ROWS: Final = 64  # screenings in one lease and one commit; the model takes as many at once as it is fastest with
 
 
 @app.task(name=str(Call.SCREEN_NEXT_BATCH))
@@ -72,7 +71,7 @@ def screen_somewhere(stop: Stop) -> bool:
 
 def screen_batch(lane: UUID, stop: Stop) -> bool:
     """Lease one batch of a lane and bring each row to an outcome. Whether there was any."""
-    lease, rows = claim_batch(model_version_id=lane, limit=settings.CONFIG.batch_size or ROWS)
+    lease, rows = claim_batch(model_version_id=lane, limit=rows_of_a_lease())
     if not rows:
         return False
     reach("inference.claimed")

@@ -57,8 +57,8 @@ CATALOGUE: Final = (
         f"Mean size of the batches of the last {RATE_SECONDS} s; none: no value.",
         ("model",),
     ),
-    Figure("screening_batch_limit_pictures", "BATCH_SIZE: pictures that a batch holds at most."),
-    Figure("screening_batch_fill_ratio", "Mean batch size divided by BATCH_SIZE, 0 to 1.", ("model",)),
+    Figure("screening_batch_limit_pictures", "Pictures that a worker leases and commits together at most."),
+    Figure("screening_batch_fill_ratio", "Mean batch size divided by the most that a batch holds, 0 to 1.", ("model",)),
     Figure(
         "screening_picture_device_seconds", f"Mean device time of a picture over the last {RATE_SECONDS} s.", ("model",)
     ),

@@ -5,15 +5,15 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from ml.vocabulary import PIPELINE
-from screening.config import VERSION
+from screening import VERSION
 from screening.metrics import host, outcomes, queues
 from screening.metrics.catalogue import Sample
 from screening.people.health import what_is_missing
+from screening.results.leases import rows_of_a_lease
 from screening.results.models import ModelVersion
 
 KEPT_SECONDS: Final = 10.0
@@ -67,7 +67,7 @@ def measure() -> Iterator[Sample]:
     yield from queues.leases()
     yield from queues.uploads()
     yield from outcomes.last_minute(names, active, now)
-    yield Sample("screening_batch_limit_pictures", (), settings.CONFIG.batch_size)
+    yield Sample("screening_batch_limit_pictures", (), rows_of_a_lease())
     yield from outcomes.unsuccessful(names, now)
     yield from outcomes.quarantined(names, active)
     yield from outcomes.flagged(names, active, now)

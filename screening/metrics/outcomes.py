@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Count, Q
 
 from screening.metrics.catalogue import (
@@ -20,6 +19,7 @@ from screening.metrics.catalogue import (
     SCREENING,
     Sample,
 )
+from screening.results.leases import rows_of_a_lease
 from screening.results.models import NOT_ASSESSED, Explanation, ExplanationState, Screening, ScreeningState
 from screening.uploads.models import Item, ItemState
 
@@ -71,7 +71,7 @@ def last_minute(names: Mapping[UUID, str], active: set[UUID], now: datetime) -> 
 def _of_batches(model: str, told: Batches) -> Iterator[Sample]:
     mean = told.pictures / told.batches
     yield Sample("screening_batch_mean_pictures", (model,), mean)
-    yield Sample("screening_batch_fill_ratio", (model,), mean / settings.CONFIG.batch_size)
+    yield Sample("screening_batch_fill_ratio", (model,), mean / rows_of_a_lease())
     yield Sample("screening_picture_device_seconds", (model,), told.device_ms / told.pictures / 1000)
     yield Sample("screening_picture_load_seconds", (model,), told.load_ms / told.pictures / 1000)
 

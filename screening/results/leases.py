@@ -1,5 +1,6 @@
 """Screenings that inference workers take, one lane per model version."""
 
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
@@ -7,6 +8,13 @@ from django.conf import settings
 from screening import leasing
 from screening.leasing import Lease
 from screening.results.models import ModelVersion, Screening, ScreeningState
+
+MOST_ROWS: Final = 64  # in one lease and one commit; the model takes as many at once as it is fastest with
+
+
+def rows_of_a_lease() -> int:
+    """How many screenings a worker leases and commits together at most."""
+    return settings.CONFIG.batch_size or MOST_ROWS
 
 
 def claim_batch(*, model_version_id: UUID, limit: int) -> tuple[Lease, list[Screening]]:

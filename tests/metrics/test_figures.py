@@ -10,8 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from ml.vocabulary import PIPELINE
+from screening import VERSION
 from screening.audit.triggers import install_triggers, lift_triggers
-from screening.config import VERSION
 from screening.metrics import outcomes
 from screening.metrics.views import KEPT
 from screening.results.models import Explanation, Screening, ScreeningState
