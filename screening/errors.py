@@ -31,6 +31,14 @@ class LeaseLost(ScreeningError):
     what_to_do = "Drop these results. If this happens often, raise LEASE_SECONDS."
 
 
+class NotADemoSite(ScreeningError):
+    """Demo rows were asked for at a site that holds what somebody sent."""
+
+    code = "not_a_demo_site"
+    http_status = 409
+    what_to_do = "Name a site that does not exist yet with --site, or go on with the seed that the site began with."
+
+
 class NothingToExplain(ScreeningError):
     """A heat map was asked for where a model gave no score."""
 

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "screening.people",
     "screening.backups",
     "screening.api",
+    "screening.demo",
     "workers",
 ]
 MIDDLEWARE = [

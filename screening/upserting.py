@@ -37,6 +37,19 @@ def insert_rows(rows: Sequence[Row], *, unless_there: bool = False) -> None:
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - as bulk_create leaves them
 
 
+def copy_rows(rows: Sequence[Row]) -> None:
+    """Insert thousands of rows as `insert_rows` does: by COPY where the engine has it, which reads no statement."""
+    if not rows or connection.vendor != "postgresql":
+        return insert_rows(rows)
+    meta = type(rows[0])._meta  # noqa: SLF001 - Django's public name for it
+    fields: list[Field] = [field for field in meta.concrete_fields if field is not meta.auto_field]
+    columns = ", ".join(_quoted(field.column) for field in fields)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {_quoted(meta.db_table)} ({columns}) FROM STDIN") as copy:
+        for row in zip(*(_prepared(field, rows) for field in fields), strict=True):
+            copy.write_row(row)
+    return None
+
+
 def write_columns(rows: Sequence[Row], columns: Sequence[str]) -> None:
     """Write `columns` of rows that exist and are locked by the caller's transaction.
 

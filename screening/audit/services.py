@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -62,7 +63,7 @@ def record(actor: Actor, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         by_chain[draft.chain].append(draft)
     heads = _locked_heads(sorted(by_chain))
-    events = [event for head in heads for event in _fold(head, by_chain[head.chain], actor)]
+    events = [event for head in heads for event in fold(head, by_chain[head.chain], actor)]
     insert_rows(events)
     write_columns(heads, ["seq", "hash"])
 
@@ -82,10 +83,14 @@ def _locked_heads(keys: list[str]) -> list[AuditHead]:
     return [heads[key] for key in keys]
 
 
-def _fold(head: AuditHead, drafts: list[Draft], actor: Actor) -> list[AuditEvent]:
+def fold(head: AuditHead, drafts: Sequence[Draft], actor: Actor, *, moment: datetime | None = None) -> list[AuditEvent]:
+    """Give the unsaved events that follow a head, and move the head, in memory alone.
+
+    `moment` is for rows of a demo, which happened at no time: all else happens now.
+    """
     events = []
     for draft in drafts:
-        at, previous = timezone.now(), head.hash
+        at, previous = moment or timezone.now(), head.hash
         head.seq += 1
         head.hash = link(
             previous=previous,
