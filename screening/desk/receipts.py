@@ -73,7 +73,8 @@ def _item(upload: Upload, key: str) -> Item | None:
 
 
 def _counts(upload: Upload) -> tuple[tuple[str, str, int], ...]:
-    found = dict(upload.items.order_by().values_list("state").annotate(Count("pk")))
+    # Rows, not keys, are counted: an index of upload and state tells them.
+    found = dict(upload.items.order_by().values_list("state").annotate(number=Count("*")))
     found[ItemState.RECEIVED] = found.get(ItemState.RECEIVED, 0) + found.pop(ItemState.DECODING, 0)
     return tuple((state.value, state.label, found[state]) for state in ItemState if found.get(state))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import OuterRef, Subquery
 
 from screening.results.models import Screening, SeriesResult
 from screening.results.opinions import Opinion, of_study
@@ -106,6 +107,9 @@ class UploadChoice:
 
 def upload_choices(user: User | AnonymousUser, limit: int = 50) -> list[UploadChoice]:
     """The latest uploads of the reader's sites that brought studies."""
-    uploads = Upload.objects.filter(site__in=sites_where(user, READERS), studies__isnull=False, purged_at__isnull=True)
-    rows = uploads.distinct().order_by("-created_at").values_list("pk", "created_at", "site__name")[:limit]
+    # Neither a join, since an upload has thousands of studies, nor a question that all of them could be read for.
+    first = Study.objects.filter(upload=OuterRef("pk")).order_by("state", "completed_at").values("pk")[:1]
+    uploads = Upload.objects.filter(site__in=sites_where(user, READERS), purged_at__isnull=True)
+    brought = uploads.alias(first=Subquery(first)).filter(first__isnull=False)
+    rows = brought.order_by("-created_at").values_list("pk", "created_at", "site__name")[:limit]
     return [UploadChoice(*row) for row in rows]

@@ -3,17 +3,22 @@
 Oldest complete study first, since every study of a site is due the same time after it was
 complete; the highest score of a flag-raising label only breaks ties. A page begins behind
 the last study of the page before, so that answers given meanwhile skip or repeat nothing.
+
+A tray is read shelf by shelf: the studies of one site in one state, which an index of the tray
+holds in their order. A page takes the front of each, whatever lies behind it: a page of a site
+with a million studies reads as many rows as one of a site with a hundred.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from itertools import product
 from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.dateparse import parse_datetime
 
 from screening.results.models import Screening, SeriesResult
@@ -22,6 +27,8 @@ from screening.users.models import User
 from screening.users.roles import READERS, sites_where
 
 PAGE: Final = 25
+COUNTED: Final = 1000  # studies of a tray; of more it is said that there are more
+FEW: Final = 1000  # screenings of a model, up to which its studies are named
 COMPLETE: Final = (StudyState.READY, StudyState.INCOMPLETE, StudyState.REVIEWED)
 
 
@@ -87,29 +94,57 @@ class Page:
     following: Place | None = field(default=None)  # the last place, if more studies follow it
 
 
-def in_tray(user: User | AnonymousUser, filters: Filters) -> QuerySet[Study]:
+@dataclass(frozen=True, slots=True)
+class InTray:
+    """Studies of a tray, and the shelves they lie on."""
+
+    studies: QuerySet[Study]
+    shelves: tuple[QuerySet[Study], ...]
+
+    def without(self, study: UUID) -> "InTray":
+        return InTray(self.studies.exclude(pk=study), tuple(shelf.exclude(pk=study) for shelf in self.shelves))
+
+
+def in_tray(user: User | AnonymousUser, filters: Filters) -> InTray:
     """Studies of the tray that the user may read and that pass the filters."""
-    studies = Study.objects.filter(
-        _membership(filters.tray),
-        site__in=sites_where(user, READERS),
-        state__in=COMPLETE,
-        completed_at__isnull=False,
-    )
-    if filters.state:
-        studies = studies.filter(state=filters.state)
+    return _in_tray(_sites(user), filters)
+
+
+def _sites(user: User | AnonymousUser) -> list[UUID]:
+    return list(sites_where(user, READERS).values_list("pk", flat=True))
+
+
+def _in_tray(sites: Sequence[UUID], filters: Filters) -> InTray:
+    states = [state for state in _states(filters.answered) if filters.state in {"", state}]
+    studies = Study.objects.filter(_membership(filters.tray), completed_at__isnull=False)
     if filters.upload:
         studies = studies.filter(upload_id=filters.upload)
     if filters.model:
-        screened = Screening.objects.filter(study=OuterRef("pk"), model_version_id=filters.model)
-        series = SeriesResult.objects.filter(study=OuterRef("pk"), model_version_id=filters.model)
-        if filters.tray == Tray.FLAGGED:
-            screened, series = screened.filter(flagged=True), series.filter(flagged=True)
-        studies = studies.filter(Exists(screened) | Exists(series))
-    if filters.answered == Answered.OPEN:
-        return studies.exclude(state=StudyState.REVIEWED)
-    if filters.answered == Answered.ANSWERED:
-        return studies.filter(state=StudyState.REVIEWED)
-    return studies
+        studies = studies.filter(_seen_by(filters.model, sites, flagged=filters.tray == Tray.FLAGGED))
+    shelves = (studies.filter(site_id=site, state=state) for site, state in product(sites, states))
+    return InTray(studies.filter(site__in=sites, state__in=states), tuple(shelves))
+
+
+def _states(answered: Answered) -> tuple[StudyState, ...]:
+    return {
+        Answered.OPEN: (StudyState.READY, StudyState.INCOMPLETE),
+        Answered.ANSWERED: (StudyState.REVIEWED,),
+        Answered.ALL: COMPLETE,
+    }[answered]
+
+
+def _seen_by(model: UUID, sites: Sequence[UUID], *, flagged: bool) -> Q:
+    """Whether a model looked at a study, or flagged it: a picture of it, or a series, of which it saw the pictures.
+
+    Studies of a model that saw few are named: a walk through the tray would look for them one by one.
+    """
+    rows = Screening.objects.filter(model_version_id=model)
+    looked = rows.filter(study=OuterRef("pk"))
+    if flagged:
+        series = SeriesResult.objects.filter(study=OuterRef("study"), model_version_id=model, flagged=True)
+        looked = looked.filter(Q(flagged=True) | Exists(series))
+    found = list(rows.filter(site__in=sites).order_by().values_list("study_id", flat=True)[: FEW + 1])
+    return Q(Exists(looked)) & Q(pk__in=set(found)) if len(found) <= FEW else Q(Exists(looked))
 
 
 def _membership(tray: Tray) -> Q:
@@ -121,16 +156,15 @@ def _membership(tray: Tray) -> Q:
     }[tray]
 
 
-def page(studies: QuerySet[Study], *, after: Place | None, size: int = PAGE) -> Page:
+def page(tray: InTray, *, after: Place | None, size: int = PAGE) -> Page:
     """The places that follow `after`, at most `size`.
 
     Only the groups of equal moments at both ends are read beyond the page: a moment is that
     of one commit, so such a group is as large as a batch.
     """
-    ahead = studies.filter(completed_at__gt=after.due) if after else studies
-    moments = ahead.order_by("completed_at").values_list("completed_at", flat=True)
-    last = list(moments[size : size + 1])
-    window = studies.filter(completed_at__gte=after.due) if after else studies
+    moments = sorted(moment for shelf in tray.shelves for moment in _front(shelf, after, size + 1))
+    last = moments[size : size + 1]
+    window = tray.studies.filter(completed_at__gte=after.due) if after else tray.studies
     if last:
         window = window.filter(completed_at__lte=last[0])
     places = sorted(_places(window), key=lambda place: place.key)
@@ -138,6 +172,13 @@ def page(studies: QuerySet[Study], *, after: Place | None, size: int = PAGE) -> 
         places = [place for place in places if place.key > after.key]
     shown = tuple(places[:size])
     return Page(shown, shown[-1] if len(places) > size else None)
+
+
+def _front(shelf: QuerySet[Study], after: Place | None, size: int) -> list[datetime]:
+    """The first moments of a shelf, or the first behind a place."""
+    ahead = shelf.filter(completed_at__gt=after.due) if after else shelf
+    moments = ahead.order_by("completed_at").values_list("completed_at", flat=True)[:size]
+    return [moment for moment in moments if moment]
 
 
 def place_of(study: Study) -> Place | None:
@@ -161,12 +202,24 @@ def top_scores(study_ids: Sequence[UUID]) -> dict[UUID, float]:
     return tops
 
 
-def counts(user: User | AnonymousUser) -> dict[str, int]:
-    """How many unanswered studies lie in each tray."""
-    return {tray.value: in_tray(user, Filters(tray=tray)).count() for tray in Tray}
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What is left to answer: in each tray how many studies, and in one of them since when the first has waited."""
+
+    counts: dict[str, str]  # as it is said: nobody counts beyond a thousand
+    since: datetime | None
 
 
-def longest_wait_since(user: User | AnonymousUser, tray: Tray) -> datetime | None:
-    """Since when the longest-waiting unanswered study of a tray has been complete."""
-    found: datetime | None = in_tray(user, Filters(tray=tray)).aggregate(first=Min("completed_at"))["first"]
-    return found
+def waiting(user: User | AnonymousUser, tray: Tray) -> Waiting:
+    """Tell what of the user's sites is unanswered."""
+    sites = _sites(user)
+    trays = {each: _in_tray(sites, Filters(tray=each)) for each in Tray}
+    fronts = [_front(shelf, None, 1) for shelf in trays[tray].shelves]
+    return Waiting(
+        counts={each.value: _said(found.studies[: COUNTED + 1].count()) for each, found in trays.items()},
+        since=min((moment for front in fronts for moment in front), default=None),
+    )
+
+
+def _said(number: int) -> str:
+    return str(number) if number <= COUNTED else f"{COUNTED:,}+"

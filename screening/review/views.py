@@ -57,8 +57,7 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
         "list_query": urlencode({"tray": filters.tray.value, **filters.as_query()}),
         "filter_query": urlencode(filters.as_query()),
         "is_first": "after" not in request.GET,
-        "counts": trays.counts(reader),
-        "waiting_since": trays.longest_wait_since(reader, filters.tray),
+        "waiting": trays.waiting(reader, filters.tray),
         "uploads": upload_choices(reader),
         "versions": ModelVersion.objects.all(),
     }
@@ -104,7 +103,7 @@ _ROUTES = {Tray.FLAGGED: "worklist", Tray.NOT_ASSESSED: "not_assessed", Tray.NOT
 
 
 def _next_url(request: HttpRequest, found: Study, filters: Filters) -> str:
-    others = trays.in_tray(request.user, filters).exclude(pk=found.pk)
+    others = trays.in_tray(request.user, filters).without(found.pk)
     places = trays.page(others, after=trays.place_of(found), size=1).places
     if not places:  # behind the last one the list begins again
         places = trays.page(others, after=None, size=1).places

@@ -33,6 +33,9 @@ class StudyState(models.TextChoices):
     PURGED = "purged"
 
 
+SHELF = ("site", "state", "completed_at", "id")  # of a tray: one site, one state, in the order of the worklist
+
+
 class Study(models.Model):
     """What a reader answers about: the pictures of one examination."""
 
@@ -72,11 +75,16 @@ class Study(models.Model):
         ]
         indexes = [
             models.Index(fields=["site", "change_number", "id"], name="studies_by_change"),
-            models.Index(fields=["site", "completed_at", "id"], name="studies_flagged", condition=Q(flagged=True)),
+            models.Index(fields=["site", "state", "change_number", "id"], name="studies_by_state_and_change"),
             models.Index(
-                fields=["site", "completed_at", "not_assessed"],
-                name="studies_not_assessed",
-                condition=Q(not_assessed=True),
+                fields=["site", "change_number", "id"], name="studies_flagged_by_change", condition=Q(flagged=True)
+            ),
+            # The shelves of the trays: screening/review/trays.py.
+            models.Index(fields=SHELF, name="shelves_flagged", condition=Q(flagged=True)),
+            models.Index(fields=SHELF, name="shelves_not_assessed", condition=Q(not_assessed=True)),
+            models.Index(fields=SHELF, name="shelves_not_flagged", condition=Q(flagged=False) & Q(not_assessed=False)),
+            models.Index(
+                fields=["upload", "state", "completed_at", "flagged", "not_assessed"], name="shelves_of_upload"
             ),
             models.Index(fields=["site", "-created_at"], name="studies_of_site"),
         ]

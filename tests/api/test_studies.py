@@ -3,6 +3,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ml.vocabulary import DISCLAIMER
+from screening.api.views import studies
 from screening.results.models import ScreeningState
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
@@ -152,6 +153,15 @@ def test_filters_leave_out_what_does_not_fit(ward, client, upload, query, expect
     ScreeningFactory(image=ImageFactory(study=made["flagged"]), model_version=ward.version, scored_flagged=True)
 
     assert set(ids(client.get(URL, query))) == {str(made[name].pk) for name in expected}
+
+
+def test_a_model_that_saw_many_studies_is_filtered_by_as_one_that_saw_few(ward, client, upload, monkeypatch):
+    seen, _ = study(upload), study(upload)
+    ScreeningFactory(image=ImageFactory(study=seen), model_version=ward.version, scored=True)
+
+    monkeypatch.setattr(studies, "FEW", 0)
+
+    assert ids(client.get(URL, {"model": "xray-one"})) == [str(seen.pk)]
 
 
 def test_studies_of_an_upload_include_those_that_it_brought_again(ward, client, upload):

@@ -7,13 +7,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ml.vocabulary import DISCLAIMER
-from screening.results.models import ScreeningState
+from screening.results.models import ScreeningState, SeriesResult
+from screening.review import trays
 from screening.review.trays import Filters, Place, Tray, in_tray, page
 from screening.studies.models import StudyState
 from screening.users.models import Role
 from tests.factories import (
     ImageFactory,
     ItemFactory,
+    MembershipFactory,
     ModelVersionFactory,
     ScreeningFactory,
     SiteFactory,
@@ -198,6 +200,53 @@ def test_no_reader_page_names_a_path_or_the_upload_that_may_hold_the_label(clien
         assert "covid positive cases" not in said
         assert "doe.png" not in said
         assert DISCLAIMER in said
+
+
+def test_a_model_that_saw_many_studies_is_filtered_by_as_one_that_saw_few(
+    client, reader, site, upload, version, monkeypatch
+):
+    one, other = flagged(upload, version), ModelVersionFactory(slug="xray-other")
+    two, plain = flagged(upload, other, minute=1), StudyFactory(upload=upload, ready=True)
+    ScreeningFactory(image=ImageFactory(study=plain), model_version=other, scored=True)
+    series = flagged(upload, other, minute=2)
+    series.screenings.update(flagged=False)
+    SeriesResult.objects.create(study=series, model_version=other, outcome="scored", slices=3, flagged=True)
+    client.force_login(reader)
+    few = [listed(client, model=other.pk), listed(client, "not_flagged", model=other.pk)]
+
+    monkeypatch.setattr(trays, "FEW", 0)
+
+    assert few == [listed(client, model=other.pk), listed(client, "not_flagged", model=other.pk)]
+    assert few == [[two, series], [plain]]
+    assert listed(client, model=version.pk) == [one]
+
+
+def test_a_reader_of_two_sites_works_through_both_in_one_order(reader, upload, version):
+    elsewhere = UploadFactory(finished=True)
+    MembershipFactory(user=reader, site=elsewhere.site, role=Role.REVIEWER)
+    made = [flagged((upload, elsewhere)[minute % 2], version, minute=minute).pk for minute in range(6)]
+
+    first = page(in_tray(reader, Filters()), after=None, size=4)
+    second = page(in_tray(reader, Filters()), after=first.following, size=4)
+
+    assert [place.study for place in (*first.places, *second.places)] == made
+
+
+def test_trays_are_counted_exactly_up_to_a_bound_and_said_to_hold_more_beyond(
+    client, reader, upload, version, monkeypatch
+):
+    monkeypatch.setattr(trays, "COUNTED", 2)
+    client.force_login(reader)
+    for minute in range(2):
+        flagged(upload, version, minute=minute)
+    exact = client.get(reverse("review:worklist")).context["waiting"].counts
+
+    flagged(upload, version, minute=3)
+
+    page_of_three = client.get(reverse("review:worklist"))
+    assert exact == {"flagged": "2", "not_assessed": "0", "not_flagged": "0"}
+    assert page_of_three.context["waiting"].counts["flagged"] == "2+"
+    assert '<span class="count">2+</span>' in page_of_three.text
 
 
 def test_a_page_takes_the_same_number_of_queries_however_many_studies_it_shows(
