@@ -9,9 +9,9 @@ holds in their order. A page takes the front of each, whatever lies behind it: a
 with a million studies reads as many rows as one of a site with a hundred.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import product
 from typing import Final
@@ -28,7 +28,7 @@ from screening.users.roles import READERS, sites_where
 
 PAGE: Final = 25
 COUNTED: Final = 1000  # studies of a tray; of more it is said that there are more
-FEW: Final = 1000  # screenings of a model, up to which its studies are named
+FEW: Final = 3000  # screenings of a model, up to which all its studies are read for a page
 COMPLETE: Final = (StudyState.READY, StudyState.INCOMPLETE, StudyState.REVIEWED)
 
 
@@ -96,13 +96,31 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class InTray:
-    """Studies of a tray, and the shelves they lie on."""
+    """Studies of a tray, and the shelves they lie on, or the few there are with their moments."""
 
     studies: QuerySet[Study]
-    shelves: tuple[QuerySet[Study], ...]
+    shelves: tuple[QuerySet[Study], ...] = ()
+    few: dict[UUID, datetime] | None = None
 
     def without(self, study: UUID) -> "InTray":
-        return InTray(self.studies.exclude(pk=study), tuple(shelf.exclude(pk=study) for shelf in self.shelves))
+        few = None if self.few is None else {pk: moment for pk, moment in self.few.items() if pk != study}
+        return InTray(self.studies.exclude(pk=study), tuple(shelf.exclude(pk=study) for shelf in self.shelves), few)
+
+    def front(self, after: Place | None, size: int) -> list[datetime]:
+        """The first moments of the tray, or the first behind a place."""
+        if self.few is not None:
+            moments = [moment for moment in self.few.values() if after is None or moment > after.due]
+        else:
+            moments = [moment for shelf in self.shelves for moment in _front(shelf, after, size)]
+        return sorted(moments)[:size]
+
+    def between(self, first: datetime | None, last: datetime | None) -> dict[UUID, datetime]:
+        """The studies from one moment to another, both included."""
+        if self.few is not None:
+            inside = (first or datetime.min.replace(tzinfo=UTC), last or datetime.max.replace(tzinfo=UTC))
+            return {pk: moment for pk, moment in self.few.items() if inside[0] <= moment <= inside[1]}
+        studies = self.studies.filter(completed_at__gte=first) if first else self.studies
+        return _dues(studies.filter(completed_at__lte=last) if last else studies)
 
 
 def in_tray(user: User | AnonymousUser, filters: Filters) -> InTray:
@@ -119,10 +137,14 @@ def _in_tray(sites: Sequence[UUID], filters: Filters) -> InTray:
     studies = Study.objects.filter(_membership(filters.tray), completed_at__isnull=False)
     if filters.upload:
         studies = studies.filter(upload_id=filters.upload)
+    found = studies.filter(site__in=sites, state__in=states)
     if filters.model:
-        studies = studies.filter(_seen_by(filters.model, sites, flagged=filters.tray == Tray.FLAGGED))
+        looked = _looked(filters.model, flagged=filters.tray == Tray.FLAGGED)
+        found, studies = found.filter(looked), studies.filter(looked)
+        if _saw_few(filters.model, sites):
+            return InTray(found, few=_dues(found))
     shelves = (studies.filter(site_id=site, state=state) for site, state in product(sites, states))
-    return InTray(studies.filter(site__in=sites, state__in=states), tuple(shelves))
+    return InTray(found, tuple(shelves))
 
 
 def _states(answered: Answered) -> tuple[StudyState, ...]:
@@ -133,18 +155,19 @@ def _states(answered: Answered) -> tuple[StudyState, ...]:
     }[answered]
 
 
-def _seen_by(model: UUID, sites: Sequence[UUID], *, flagged: bool) -> Q:
-    """Whether a model looked at a study, or flagged it: a picture of it, or a series, of which it saw the pictures.
-
-    Studies of a model that saw few are named: a walk through the tray would look for them one by one.
-    """
-    rows = Screening.objects.filter(model_version_id=model)
-    looked = rows.filter(study=OuterRef("pk"))
+def _looked(model: UUID, *, flagged: bool) -> Exists:
+    """Whether a model looked at a study, or flagged it: a picture of it, or a series, of which it saw the pictures."""
+    rows = Screening.objects.filter(model_version_id=model, study=OuterRef("pk"))
     if flagged:
         series = SeriesResult.objects.filter(study=OuterRef("study"), model_version_id=model, flagged=True)
-        looked = looked.filter(Q(flagged=True) | Exists(series))
-    found = list(rows.filter(site__in=sites).order_by().values_list("study_id", flat=True)[: FEW + 1])
-    return Q(Exists(looked)) & Q(pk__in=set(found)) if len(found) <= FEW else Q(Exists(looked))
+        rows = rows.filter(Q(flagged=True) | Exists(series))
+    return Exists(rows)
+
+
+def _saw_few(model: UUID, sites: Sequence[UUID]) -> bool:
+    """Whether all that a model saw is read sooner than a page of it is found on the shelves."""
+    rows = Screening.objects.filter(model_version_id=model, site__in=sites).order_by()
+    return rows[: FEW + 1].count() <= FEW
 
 
 def _membership(tray: Tray) -> Q:
@@ -162,12 +185,8 @@ def page(tray: InTray, *, after: Place | None, size: int = PAGE) -> Page:
     Only the groups of equal moments at both ends are read beyond the page: a moment is that
     of one commit, so such a group is as large as a batch.
     """
-    moments = sorted(moment for shelf in tray.shelves for moment in _front(shelf, after, size + 1))
-    last = moments[size : size + 1]
-    window = tray.studies.filter(completed_at__gte=after.due) if after else tray.studies
-    if last:
-        window = window.filter(completed_at__lte=last[0])
-    places = sorted(_places(window), key=lambda place: place.key)
+    last = tray.front(after, size + 1)[size:]
+    places = _places(tray.between(after.due if after else None, last[0] if last else None))
     if after:
         places = [place for place in places if place.key > after.key]
     shown = tuple(places[:size])
@@ -183,13 +202,17 @@ def _front(shelf: QuerySet[Study], after: Place | None, size: int) -> list[datet
 
 def place_of(study: Study) -> Place | None:
     """Where a study stands, or None while it is not complete."""
-    return next(iter(_places(Study.objects.filter(pk=study.pk, completed_at__isnull=False))), None)
+    return next(iter(_places(_dues(Study.objects.filter(pk=study.pk)))), None)
 
 
-def _places(studies: QuerySet[Study]) -> list[Place]:
-    dues = dict(studies.values_list("pk", "completed_at"))
+def _dues(studies: QuerySet[Study]) -> dict[UUID, datetime]:
+    rows = studies.order_by().values_list("pk", "completed_at")
+    return {pk: moment for pk, moment in rows if moment}
+
+
+def _places(dues: Mapping[UUID, datetime]) -> list[Place]:
     tops = top_scores(list(dues))
-    return [Place(due, tops.get(pk, 0.0), pk) for pk, due in dues.items() if due]
+    return sorted((Place(due, tops.get(pk, 0.0), pk) for pk, due in dues.items()), key=lambda place: place.key)
 
 
 def top_scores(study_ids: Sequence[UUID]) -> dict[UUID, float]:
@@ -214,10 +237,9 @@ def waiting(user: User | AnonymousUser, tray: Tray) -> Waiting:
     """Tell what of the user's sites is unanswered."""
     sites = _sites(user)
     trays = {each: _in_tray(sites, Filters(tray=each)) for each in Tray}
-    fronts = [_front(shelf, None, 1) for shelf in trays[tray].shelves]
     return Waiting(
-        counts={each.value: _said(found.studies[: COUNTED + 1].count()) for each, found in trays.items()},
-        since=min((moment for front in fronts for moment in front), default=None),
+        counts={each.value: _said(found.studies.order_by()[: COUNTED + 1].count()) for each, found in trays.items()},
+        since=next(iter(trays[tray].front(None, 1)), None),
     )
 
 

@@ -26,7 +26,7 @@ from screening.users.keys import site_key
 from screening.users.roles import SEE_RESULTS
 
 log = structlog.get_logger("screening.access")
-FEW: Final = 1000  # screenings of a model at a site, up to which its studies are named
+FEW: Final = 3000  # screenings of a model at a site, up to which all its studies are read for a page
 UNCHANGED: Final = OpenApiResponse(description="Nothing changed since the answer with that ETag.")
 
 
@@ -76,24 +76,34 @@ def _asked_for(site_id: UUID, asked: dict[str, Any]) -> QuerySet[Study]:
         if asked.get(name) is not None:
             studies = studies.filter(**{name: asked[name]})
     if "upload" in asked:
-        ours = Item.objects.filter(upload_id=asked["upload"], upload__site_id=site_id, study_id__isnull=False)
-        studies = studies.filter(pk__in=ours.values("study_id"))
+        studies = studies.filter(_of_upload(asked["upload"], site_id))
+    few = "upload" in asked  # its files name its studies
     if "model" in asked:
-        studies = studies.filter(_seen_by(asked["model"], site_id))
-    # An upload's files name its studies. The sum keeps the planner from walking the site's changes to look for them.
-    number = F("change_number") + 0 if "upload" in asked else F("change_number")
+        rows = _screened_by(asked["model"])
+        here = rows.filter(site_id=site_id).order_by()
+        few = few or here[: FEW + 1].count() <= FEW
+        looked = Q(pk__in=here.values("study_id")) if few else Q(Exists(rows.filter(study=OuterRef("pk"))))
+        studies = studies.filter(looked)
+    # The sum keeps the planner from walking all changes of the site to look for a few studies.
+    number = F("change_number") + 0 if few else F("change_number")
     return studies.filter(_after(asked)).order_by(number, "pk")
 
 
-def _seen_by(name: str, site_id: UUID) -> Q:
-    """Whether a model looked at a study. Studies of one that saw few are named: else each is asked in its turn."""
+def _of_upload(upload_id: UUID, site_id: UUID) -> Q:
+    """Whether an upload brought a part of a study: it was the last to do so, or else an item of it says so."""
+    items = Item.objects.filter(upload_id=upload_id, upload__site_id=site_id, study_id__isnull=False)
+    elsewhere = items.exclude(study_id__in=Study.objects.filter(upload_id=upload_id).values("pk"))
+    others = list(elsewhere.order_by().values_list("study_id", flat=True)[: FEW + 1])
+    if len(others) <= FEW:
+        return Q(upload_id=upload_id) | Q(pk__in=set(others))
+    return Q(pk__in=items.values("study_id"))
+
+
+def _screened_by(name: str) -> QuerySet[Screening]:
+    """What the versions of a model looked at: `slug@version`, or every version of a slug."""
     slug, _, version = name.partition("@")
     versions = ModelVersion.objects.filter(slug=slug, **({"version": version} if version else {}))
-    rows = Screening.objects.filter(model_version__in=list(versions.values_list("pk", flat=True)))
-    found = list(rows.filter(site_id=site_id).order_by().values_list("study_id", flat=True)[: FEW + 1])
-    if len(found) <= FEW:
-        return Q(pk__in=set(found))
-    return Q(Exists(rows.filter(study=OuterRef("pk"))))
+    return Screening.objects.filter(model_version__in=list(versions.values_list("pk", flat=True)))
 
 
 def _after(asked: dict[str, Any]) -> Q:
