@@ -238,10 +238,12 @@ def waiting(user: User | AnonymousUser, tray: Tray) -> Waiting:
     sites = _sites(user)
     trays = {each: _in_tray(sites, Filters(tray=each)) for each in Tray}
     return Waiting(
-        counts={each.value: _said(found.studies.order_by()[: COUNTED + 1].count()) for each, found in trays.items()},
+        counts={each.value: _count(found.studies) for each, found in trays.items()},
         since=next(iter(trays[tray].front(None, 1)), None),
     )
 
 
-def _said(number: int) -> str:
+def _count(studies: QuerySet[Study]) -> str:
+    # In the order of the shelves, so that a planner takes them: those that wait may all lie at the end of the table.
+    number = studies.order_by("site_id", "state", "completed_at")[: COUNTED + 1].count()
     return str(number) if number <= COUNTED else f"{COUNTED:,}+"
