@@ -141,8 +141,9 @@ def _in_tray(sites: Sequence[UUID], filters: Filters) -> InTray:
     if filters.model:
         looked = _looked(filters.model, flagged=filters.tray == Tray.FLAGGED)
         found, studies = found.filter(looked), studies.filter(looked)
-        if _saw_few(filters.model, sites):
-            return InTray(found, few=_dues(found))
+        rows = Screening.objects.filter(model_version_id=filters.model, site__in=sites).order_by()
+        if rows[: FEW + 1].count() <= FEW:  # all that the model saw is read sooner than a page of it is found
+            return InTray(found, few=_dues(found.filter(pk__in=rows.values("study_id"))))
     shelves = (studies.filter(site_id=site, state=state) for site, state in product(sites, states))
     return InTray(found, tuple(shelves))
 
@@ -162,12 +163,6 @@ def _looked(model: UUID, *, flagged: bool) -> Exists:
         series = SeriesResult.objects.filter(study=OuterRef("study"), model_version_id=model, flagged=True)
         rows = rows.filter(Q(flagged=True) | Exists(series))
     return Exists(rows)
-
-
-def _saw_few(model: UUID, sites: Sequence[UUID]) -> bool:
-    """Whether all that a model saw is read sooner than a page of it is found on the shelves."""
-    rows = Screening.objects.filter(model_version_id=model, site__in=sites).order_by()
-    return rows[: FEW + 1].count() <= FEW
 
 
 def _membership(tray: Tray) -> Q:
