@@ -20,6 +20,8 @@ PLAIN: Final = frozenset({str, int, float, bool, type(None)})  # exactly: a subc
 def insert_rows(rows: Sequence[Row], *, unless_there: bool = False) -> None:
     """Insert rows whose keys are set or are numbered by the database, which are not read back.
 
+    In the caller's transaction: thousands of rows take several statements.
+
     Args:
         rows: Of one model.
         unless_there: Leave out those that break a unique constraint, where others come first.
@@ -69,7 +71,7 @@ def _insert(rows: Sequence[Row], fields: Sequence[Field], otherwise: str) -> Non
     table = _quoted(type(rows[0])._meta.db_table)  # noqa: SLF001 - Django's public name for it
     columns = ", ".join(_quoted(field.column) for field in fields)
     one = f"({', '.join(['%s'] * len(fields))})"
-    at_once = min(AT_ONCE, connection.ops.bulk_batch_size([field.name for field in fields], rows))
+    at_once = min(AT_ONCE, connection.ops.bulk_batch_size(fields, rows))
     with connection.cursor() as cursor:
         for start in range(0, len(rows), at_once):
             some = rows[start : start + at_once]

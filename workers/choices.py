@@ -1,6 +1,7 @@
 """By what this machine computes each model: found by measuring at its first start, and remembered."""
 
 import json
+import os
 import platform
 from dataclasses import asdict
 from hashlib import sha256
@@ -13,13 +14,16 @@ from django.conf import settings
 
 from ml.models.bundle import Bundle
 from ml.models.choosing import Choice, choose, ways
-from ml.models.precision import processor_flags
-from ml.models.runtime import Way
+from ml.models.precision import gpu_names, processor_flags
+from ml.models.runtime import EXACT, Way
+from screening import VERSION
+from workers.crew import PROGRESS
+from workers.device import DEVICE
 from workers.replacing import replace_file
 
 log = structlog.get_logger(__name__)
 
-PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "openvino", "numpy")  # another version may answer otherwise
+PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "keras", "openvino", "numpy")  # another version may answer otherwise
 
 
 def chosen(bundle: Bundle) -> Choice:
@@ -30,13 +34,17 @@ def chosen(bundle: Bundle) -> Choice:
     """
     config = settings.CONFIG
     candidates = ways(config.runtime, config.precision)
-    if len(candidates) == 1 and config.batch_size:
-        return Choice(candidates[0], config.batch_size)
+    if not candidates:
+        log.warning("runtime_not_here", runtime=config.runtime, precision=config.precision, used=str(EXACT))
+        candidates = [EXACT]
+    if candidates == [EXACT] and config.batch_size:
+        return Choice(EXACT, config.batch_size)
     place = Path(config.state_dir) / "runtimes" / f"{_key(bundle, candidates)}.json"
     known = _read(place)
-    if known is not None:
+    if known is not None and known.way in candidates and known.batch_size > 0:
         return known
-    choice = choose(bundle, candidates, config.batch_size)
+    with DEVICE:  # one model at a time, and nothing beside it: what is measured is remembered
+        choice = choose(bundle, candidates, config.batch_size, PROGRESS.note)
     for one in choice.tried:
         told = {"difference": one.difference, "refused": one.refused, "planes_per_second": one.planes_per_second}
         log.info("runtime_tried", model=bundle.card.name, way=str(one.way), batch_size=one.batch_size, **told)
@@ -50,7 +58,10 @@ def _key(bundle: Bundle, candidates: list[Way]) -> str:
         bundle.card.model_sha256,
         *map(str, candidates),
         str(settings.CONFIG.batch_size),
+        VERSION,
         platform.machine(),
+        str(os.cpu_count()),
+        *gpu_names(),
         *sorted(processor_flags()),
         *(f"{name} {_version(name)}" for name in PACKAGES),
     ]

@@ -1,6 +1,7 @@
 """Loaded models, one per lane, and the one device that they share."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +19,14 @@ from ml.models.bundle import load_bundle
 from ml.models.card import BundleError
 from screening.results.models import ModelVersion
 from workers.choices import chosen
+from workers.crew import PROGRESS
+from workers.reporting import report
 
 log = structlog.get_logger(__name__)
 
 MOST_LOADED: Final = 4  # each holds its weights and its graph in memory
 MOST_EXPLAINED: Final = 2  # as above, with the gradients' graph; needed far less often
-DEVICE: Final = threading.Lock()  # the next batch loads while this one computes
+PATIENCE: Final = 600.0  # seconds for which a hand that waits for a model counts as getting on
 
 Model = TypeVar("Model")
 
@@ -65,8 +68,11 @@ class Shelf(Generic[Model]):
         """
         with self._lock:
             loading = self._loading.setdefault(lane, threading.Lock())
-        with loading:  # of this lane alone: others do not wait for a model that they do not need
+        _wait_for(loading)  # of this lane alone: others do not wait for a model that they do not need
+        try:
             model = self._loaded.get(lane) or self._load(lane)
+        finally:
+            loading.release()
         with self._lock:
             self._loaded[lane] = model
             self._loaded.move_to_end(lane)
@@ -75,12 +81,23 @@ class Shelf(Generic[Model]):
         return model
 
 
+def _wait_for(loading: threading.Lock) -> None:
+    """Wait while another hand loads the same model, which may have to be measured: that is no standstill."""
+    deadline = time.monotonic() + PATIENCE
+    while not loading.acquire(timeout=5):
+        if time.monotonic() < deadline:
+            PROGRESS.note()
+
+
 def _load_scorer(lane: UUID) -> Scores:
     version = _version(lane)
     try:
         scorer = load_scorer(_folder(version), chosen)
     except BundleError as refusal:
         raise _refusal(version, refusal.code, str(refusal)) from refusal
+    except Exception as problem:
+        report("model_not_loaded", problem, model=version.name)
+        raise _refusal(version, "not_loaded", f"{version.name} could not be loaded here.") from problem
     _check(version, scorer.identity.sha256)
     log.info("model_loaded", model=version.name, runtime=scorer.identity.runtime, precision=scorer.identity.precision)
     return scorer

@@ -19,7 +19,8 @@ from screening.results.leases import lanes_with_work
 from screening.results.models import Explanation, ExplanationState
 from screening.uploads.storage import blob_folder
 from workers.crew import PROGRESS, Crew, Stop
-from workers.engine import DEVICE, ENGINE, EXPLAINERS, ModelUnavailable
+from workers.device import DEVICE
+from workers.engine import ENGINE, EXPLAINERS, ModelUnavailable
 from workers.faultpoints import reach
 from workers.inference import MODEL_UNAVAILABLE
 from workers.keeper import keeping

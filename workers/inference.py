@@ -1,7 +1,8 @@
 """Inference: waiting screenings of one lane, across uploads, batch by batch until none is left."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from screening.results.models import ModelVersion, Screening
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from workers.adapters import model_identity, screen_outcome
 from workers.crew import PROGRESS, Crew, Stop
-from workers.engine import DEVICE, ENGINE, ModelUnavailable, Scores
+from workers.device import DEVICE, READY
+from workers.engine import ENGINE, ModelUnavailable, Scores
 from workers.faultpoints import reach
 from workers.keeper import keeping
 from workers.planes import load_planes
@@ -97,15 +99,27 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None
     if rows[0].alone:
         _alone(lease, scorer, rows, planes, timings, stop)
         return
-    # Begun before the device is taken, which so never waits for the database. Should this worker die meanwhile,
-    # these rows run alone once more than they need to; nothing counts against them.
-    _begin(lease)
-    with DEVICE:
+    with _begun_before_the_device(lease):
         if stop.is_set():
             release_batch(lease)
             return
         outcomes, timings["model_ms"] = _compute(scorer, planes)
     _record(lease, model_identity(scorer.identity), rows, outcomes, timings)
+
+
+@contextmanager
+def _begun_before_the_device(lease: Lease) -> Iterator[None]:
+    """Begin, then take the device, which so never waits for the database. One batch at a time stands ready so.
+
+    Should this worker die meanwhile, its rows run alone once more than they need to; nothing counts against them.
+    """
+    with READY:
+        _begin(lease)
+        DEVICE.acquire()
+    try:
+        yield
+    finally:
+        DEVICE.release()
 
 
 def _alone(
@@ -136,8 +150,10 @@ def _begin(lease: Lease) -> None:
 def _compute(scorer: Scores, planes: list[bytes | None]) -> tuple[list[ScreenOutcome], float]:
     PROGRESS.note()
     started = time.perf_counter()
-    chunks = (planes[at : at + scorer.batch_size] for at in range(0, len(planes), scorer.batch_size))
-    outcomes = [screen_outcome(outcome) for chunk in chunks for outcome in score_carefully(scorer, chunk)]
+    outcomes: list[ScreenOutcome] = []
+    for at in range(0, len(planes), scorer.batch_size):
+        outcomes += map(screen_outcome, score_carefully(scorer, planes[at : at + scorer.batch_size]))
+        PROGRESS.note()
     reach("inference.scored")
     PROGRESS.note()
     return outcomes, milliseconds(started)

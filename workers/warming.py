@@ -3,13 +3,11 @@
 import threading
 from contextlib import suppress
 
-import structlog
-from django.db import DatabaseError, connections
+from django.db import connections
 
 from screening.results.models import ModelVersion
 from workers.engine import ENGINE, MOST_LOADED, ModelUnavailable
-
-log = structlog.get_logger(__name__)
+from workers.reporting import report
 
 
 def start(stop: threading.Event) -> None:
@@ -25,8 +23,8 @@ def warm(stop: threading.Event) -> None:
                 return
             with suppress(ModelUnavailable):  # logged there, and said on every picture that asks for it
                 ENGINE.get(version.pk)
-    except DatabaseError as problem:
-        log.warning("models_not_warmed", reason=type(problem).__name__)
+    except Exception as problem:  # noqa: BLE001 - nobody waits for this thread: what failed is loaded when asked for
+        report("models_not_warmed", problem)
     finally:
         connections.close_all()
 

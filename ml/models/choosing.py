@@ -2,7 +2,7 @@
 
 import importlib.util
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,7 @@ RUNTIMES: Final = ("tensorflow", "openvino")
 PRECISIONS: Final = (FP32, BF16)
 SIZES: Final = (8, 16, 32, 64)  # of batches that are measured
 PASSES: Final = 3  # of which the fastest counts
+SECONDS: Final = 10.0  # of measuring one way, after which no larger batch is tried
 ENOUGH: Final = 1.05  # a larger batch, or another way, has to be so many times faster to be taken
 
 
@@ -49,6 +50,9 @@ def ways(runtime: str = AUTO, precision: str = AUTO) -> list[Way]:
     Args:
         runtime: One of `RUNTIMES`, or "auto" for all that are installed.
         precision: One of `PRECISIONS`, or "auto" for all that the hardware computes.
+
+    Returns:
+        Nothing if what is asked for is not here.
     """
     runtimes = [name for name in RUNTIMES if runtime in {AUTO, name} and _installed(name)]
     return [
@@ -57,23 +61,24 @@ def ways(runtime: str = AUTO, precision: str = AUTO) -> list[Way]:
         if precision in {AUTO, each}
         for name in runtimes
         if each == FP32 or _has_bf16(name)
-    ] or [EXACT]
+    ]
 
 
-def choose(bundle: Bundle, candidates: Sequence[Way], batch_size: int = 0) -> Choice:
+def choose(
+    bundle: Bundle, candidates: Sequence[Way], batch_size: int = 0, note: Callable[[], None] = lambda: None
+) -> Choice:
     """Hold each way against the reference scores, measure those that reproduce them, and take the fastest.
 
     Args:
         bundle: Opened by `load_bundle`.
-        candidates: As `ways` gives them. A single one is taken without being measured if the batch size is known.
+        candidates: As `ways` gives them.
         batch_size: Planes in one call; 0 to find it by measuring.
+        note: Called again and again meanwhile: this may take a minute.
 
     Raises:
         BundleError: no way reproduces the reference scores.
     """
-    if len(candidates) == 1 and batch_size:
-        return Choice(candidates[0], batch_size)
-    tried = tuple(_try(bundle, way, (batch_size,) if batch_size else SIZES) for way in candidates)
+    tried = tuple(_try(bundle, way, (batch_size,) if batch_size else SIZES, note) for way in candidates)
     able = [one for one in tried if not one.refused]
     if not able:
         raise BundleError(
@@ -89,7 +94,8 @@ def choose(bundle: Bundle, candidates: Sequence[Way], batch_size: int = 0) -> Ch
     return Choice(best.way, best.batch_size, tried)
 
 
-def _try(bundle: Bundle, way: Way, sizes: Iterable[int]) -> Tried:
+def _try(bundle: Bundle, way: Way, sizes: Iterable[int], note: Callable[[], None]) -> Tried:
+    note()
     try:
         runtime = open_runtime(bundle, way)
         planes = reference_planes(bundle.card.reference.seeds, bundle.card.modality)
@@ -99,8 +105,8 @@ def _try(bundle: Bundle, way: Way, sizes: Iterable[int]) -> Tried:
     difference, refused = _held_against(bundle.card, scores, way)
     if refused:
         return Tried(way, difference, refused)
-    size, rate = _fastest(runtime, planes, sizes)
-    return Tried(way, difference, "", size, rate)
+    size, rate = _fastest(runtime, planes, sizes, note)
+    return Tried(way, difference, "" if size else "cannot compute a batch", size, rate)
 
 
 def _held_against(card: Card, scores: NDArray[np.float32], way: Way) -> tuple[float | None, str]:
@@ -119,25 +125,40 @@ def _held_against(card: Card, scores: NDArray[np.float32], way: Way) -> tuple[fl
 
 def _flags(card: Card, scores: NDArray[np.floating]) -> NDArray[np.bool_]:
     points = {label: point.value for label, point in card.operating_points.items()}
-    return np.stack([scores[:, card.labels.index(label)] >= points[label] for label in card.flag_labels], axis=1)
+    columns = [card.labels.index(label) for label in card.flag_labels]  # none, if nothing raises a flag
+    return np.asarray(scores[:, columns] >= [points[label] for label in card.flag_labels])
 
 
-def _fastest(runtime: Runtime, planes: NDArray[np.uint8], sizes: Iterable[int]) -> tuple[int, float]:
-    """Measure full batches; the smallest size that no larger one beats clearly, and its planes a second."""
+def _fastest(
+    runtime: Runtime, planes: NDArray[np.uint8], sizes: Iterable[int], note: Callable[[], None]
+) -> tuple[int, float]:
+    """Measure full batches; the smallest size that no larger one beats clearly, and its planes a second.
+
+    Larger ones are not tried once a way has had its time, or has no memory for them; 0 if none could be computed.
+    """
     best, rate = 0, 0.0
+    deadline = time.perf_counter() + SECONDS
     for size in sizes:
-        batch = np.resize(planes, (size, *planes.shape[1:]))
-        runtime.compute(batch)  # kernels are prepared for each shape once
-        measured = size / min(_seconds(runtime, batch) for _ in range(PASSES))
+        if best and time.perf_counter() > deadline:
+            break
+        try:
+            measured = size / _seconds(runtime, np.resize(planes, (size, *planes.shape[1:])), note)
+        except Exception:  # noqa: BLE001 - a runtime raises what it likes, most of all for want of memory
+            break
         if measured > rate * ENOUGH:
             best, rate = size, measured
     return best, round(rate, 1)
 
 
-def _seconds(runtime: Runtime, batch: NDArray[np.uint8]) -> float:
-    started = time.perf_counter()
-    runtime.compute(batch)
-    return time.perf_counter() - started
+def _seconds(runtime: Runtime, batch: NDArray[np.uint8], note: Callable[[], None]) -> float:
+    """Time one batch: the best of some passes, after one in which kernels are prepared for its shape."""
+    passes = []
+    for _ in range(PASSES + 1):
+        note()
+        started = time.perf_counter()
+        runtime.compute(batch)
+        passes.append(time.perf_counter() - started)
+    return min(passes[1:])
 
 
 def _installed(runtime: str) -> bool:

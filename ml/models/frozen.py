@@ -69,7 +69,7 @@ def filled_trunk(
         BundleError: `weights_do_not_fit` or `side_too_small`.
     """
     refuse_side(architecture, side)
-    with BUILDING, computing_in(POLICIES[precision]):  # Keras keeps its policy for all threads
+    with BUILDING, computing_in(POLICIES[precision]):  # in some versions Keras keeps its policy for all threads
         trunk = architecture.build(side)
     w.fill(trunk, weights)
     trunk.trainable = False
@@ -117,6 +117,8 @@ def _frozen(architecture: Architecture, side: int, weights: w.Weights, precision
     """Return the function from planes `(n, 512, 512)` to features, and how many features there are."""
     import tensorflow as tf  # noqa: PLC0415
 
+    if precision == FP32:  # GPUs else compute "single precision" with ten bits of it
+        tf.config.experimental.enable_tensor_float_32_execution(False)
     trunk = filled_trunk(architecture, side, weights, precision)
     prepare = input_stage(architecture, side)
     graph = freeze(lambda planes: tf.cast(trunk(prepare(planes), training=False), tf.float32))

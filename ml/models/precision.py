@@ -37,6 +37,14 @@ def gpu_has_bf16() -> bool:
     return bool(told) and all(one is not None and one >= ENOUGH for one in told)
 
 
+def gpu_names() -> list[str]:
+    """Name the GPUs that TensorFlow sees."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    devices = tf.config.list_physical_devices("GPU")
+    return [str(tf.config.experimental.get_device_details(one).get("device_name", one.name)) for one in devices]
+
+
 def processor_has_bf16(told: Path = PROCESSORS) -> bool:
     """Whether the processor multiplies in bfloat16, as far as the system tells (Linux)."""
     return bool(FLAGS & processor_flags(told))

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from django.conf import settings
@@ -18,9 +19,17 @@ def beats() -> Iterator[Sample]:
         # A worker that `manage.py screen` started for one call beats beside: the youngest beat counts.
         found = [settings.CONFIG.state_dir / "run" / f"{process}.beat"]
         found += (settings.CONFIG.state_dir / "run").glob(f"{process}-*.beat")
-        ages = [time.time() - path.stat().st_mtime for path in found if path.is_file()]
+        ages = [time.time() - moment for moment in map(_changed, found) if moment]
         if ages:
             yield Sample("screening_process_beat_age_seconds", (process,), max(0.0, min(ages)))
+
+
+def _changed(path: Path) -> float:
+    """When a file was last changed; 0 if it is not there, or no more."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def room() -> Iterator[Sample]:

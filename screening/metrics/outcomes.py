@@ -85,7 +85,7 @@ def unsuccessful(names: Mapping[UUID, str], now: datetime) -> Iterator[Sample]:
             yield Sample("screening_unsuccessful_rows", (INGEST, "", state.value, code), count)
     pictures = Screening.objects.filter(state__in=NOT_ASSESSED, model_version__in=names, done_at__gte=since)
     yield from _by_code(SCREENING, pictures.values_list("model_version_id", "state", "code"), names)
-    maps = Explanation.objects.filter(state=ExplanationState.FAILED, done_at__gte=since)
+    maps = Explanation.objects.filter(state=ExplanationState.FAILED, model_version__in=names, done_at__gte=since)
     yield from _by_code(HEAT_MAPS, maps.values_list("model_version_id", "state", "code"), names)
 
 

@@ -28,8 +28,8 @@ def waiting(names: Mapping[UUID, str], active: set[UUID], now: datetime) -> Iter
     yield from _lane(ARCHIVES, "", archives["pk__count"], archives["created_at__min"], now)
     items = Item.objects.filter(state=ItemState.RECEIVED).aggregate(Count("pk"), Min("received_at"))
     yield from _lane(INGEST, "", items["pk__count"], items["received_at__min"], now)
-    screenings = Screening.objects.filter(state=ScreeningState.WAITING)
-    explanations = Explanation.objects.filter(state=ExplanationState.WAITING)
+    screenings = Screening.objects.filter(state=ScreeningState.WAITING, model_version__in=names)
+    explanations = Explanation.objects.filter(state=ExplanationState.WAITING, model_version__in=names)
     for lane, rows in ((SCREENING, screenings), (HEAT_MAPS, explanations)):
         grouped = rows.order_by().values_list("model_version_id").annotate(Count("pk"), Min("created_at"))
         found = {version: (count, oldest) for version, count, oldest in grouped}

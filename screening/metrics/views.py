@@ -38,7 +38,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return refusal
     try:
         return HttpResponse(KEPT.get(lambda: exposed(measure())), content_type=CONTENT_TYPE)
-    except (Error, TooSlow) as problem:
+    except (Error, OSError, TooSlow) as problem:
         # Without what it says: that may quote an address or a row.
         log.warning("not_measured", reason=type(problem).__name__)
         busy = in_json(BUSY)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from numpy.typing import NDArray
 
 from ml.inference import load_scorer
@@ -33,16 +34,21 @@ class Known:
     name = "known"
     precision = "fp32"
 
-    def __init__(self, scores: NDArray[np.float64], seconds_a_call: float = 0.0) -> None:
+    def __init__(self, scores: NDArray[np.float64], seconds_a_call: float = 0.0, most: int = 64) -> None:
         self._scores = scores
-        self.seconds_a_call = seconds_a_call
-        self.calls: list[int] = []
+        self._seconds_a_call = seconds_a_call
+        self._most = most  # planes for which there is memory
+
+    def seconds(self, planes: int) -> float:
+        if planes > self._most:
+            raise MemoryError
+        return self._seconds_a_call + planes * 0.01
 
     def run(self, planes: NDArray[np.uint8]) -> Raw:
         return Raw(self._scores[: len(planes)].astype(np.float32), np.zeros(len(planes), np.float32))
 
     def compute(self, planes: NDArray[np.uint8]) -> None:
-        self.calls.append(len(planes))
+        raise AssertionError("it is measured by `seconds`")
 
 
 @pytest.fixture
@@ -61,7 +67,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[Way, Any]], Non
             return runtimes[way]
 
         monkeypatch.setattr(choosing, "open_runtime", open_one)
-        monkeypatch.setattr(choosing, "_seconds", lambda runtime, batch: runtime.seconds_a_call + len(batch) * 0.01)
+        monkeypatch.setattr(choosing, "_seconds", lambda runtime, batch, _: runtime.seconds(len(batch)))
 
     return put
 
@@ -148,6 +154,88 @@ def test_the_batch_is_the_smallest_that_no_larger_one_beats_clearly(
     assert choose(bundle, [EXACT]).batch_size == size
 
 
+@pytest.mark.parametrize(("most", "size"), [(16, 16), (64, 64)])
+def test_a_batch_for_which_there_is_no_memory_ends_the_measuring_and_not_the_model(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None], most: int, size: int
+):
+    answering({EXACT: Known(expected(bundle), 1.0, most)})
+
+    assert choose(bundle, [EXACT]).batch_size == size
+
+
+def test_a_way_that_computes_no_batch_at_all_is_refused(bundle: Bundle, answering: Callable[[dict[Way, Any]], None]):
+    answering({EXACT: Known(expected(bundle), 1.0), OTHER: Known(expected(bundle), 0.0, most=0)})
+
+    choice = choose(bundle, [EXACT, OTHER])
+
+    assert choice.way == EXACT
+    assert choice.tried[1].refused == "cannot compute a batch"
+
+
+def test_a_way_that_was_ordered_is_held_against_the_card_all_the_same(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None], settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settings.CONFIG = replace(settings.CONFIG, runtime="tensorflow", precision="bf16", batch_size=32)
+    monkeypatch.setattr(choosing, "_has_bf16", lambda _: True)
+    answering({Way("tensorflow", "bf16"): Known(expected(bundle) + 0.1)})
+
+    with pytest.raises(BundleError) as refusal:
+        choices.chosen(bundle)
+
+    assert refusal.value.code == "reference_differs"
+
+
+def test_what_is_ordered_and_not_here_is_said_and_the_exact_way_taken(
+    bundle: Bundle, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settings.CONFIG = replace(settings.CONFIG, runtime="openvino", precision="fp32", batch_size=32)
+    monkeypatch.setattr(choosing, "_installed", lambda name: name != "openvino")
+
+    with structlog.testing.capture_logs() as lines:
+        choice = choices.chosen(bundle)
+
+    assert choice == Choice(EXACT, 32)
+    assert [line["event"] for line in lines] == ["runtime_not_here"]
+
+
+def test_a_model_that_flags_nothing_can_be_computed_in_other_ways(
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None]
+):
+    silent = replace(bundle, card=replace(bundle.card, flag_labels=()))
+    answering({EXACT: Known(expected(bundle), 1.0), OTHER: Known(expected(bundle), 0.0)})
+
+    assert choose(silent, [EXACT, OTHER], batch_size=32).way == OTHER
+
+
+def test_whoever_waits_for_the_choice_hears_of_its_progress(bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
+    class Quick(Known):
+        def compute(self, planes: NDArray[np.uint8]) -> None:
+            pass
+
+    monkeypatch.setattr(choosing, "open_runtime", lambda *_: Quick(expected(bundle)))
+    notes: list[None] = []
+
+    choose(bundle, [EXACT, OTHER], note=lambda: notes.append(None))
+
+    assert len(notes) >= 2 * (1 + len(choosing.SIZES))
+
+
+def test_what_this_machine_chooses_gives_the_scores_of_the_card(
+    xray_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    monkeypatch.setattr(choosing, "SIZES", (1, 2))
+    reference = load_bundle(xray_folder).card.reference
+
+    scorer = load_scorer(xray_folder, choices.chosen)
+
+    planes = reference_planes(reference.seeds[:4], scorer.card.modality)
+    scored = np.array([scorer.scores_of(planes, label) for label in scorer.labels]).T
+    allowed = reference.tolerance[scorer.identity.precision]
+    assert np.abs(scored - np.array(reference.scores[:4])).max() <= allowed
+    assert [note.suffix for note in (tmp_path / "runtimes").iterdir()] == [".json"]
+
+
 def test_bfloat16_is_tried_only_where_the_processor_multiplies_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     told = tmp_path / "cpuinfo"
     for flags, has in (("fpu avx512f avx512_bf16", True), ("fpu amx_bf16", True), ("fpu avx2", False)):
@@ -225,7 +313,12 @@ def test_a_note_that_is_damaged_is_found_out_anew(
     choices.chosen(bundle)
     [note] = (tmp_path / "runtimes").iterdir()
     assert json.loads(note.read_text())["way"] == {"runtime": "openvino", "precision": "fp32"}
-    note.write_text("{")
+    for damaged in (
+        "{",
+        '{"way": {"runtime": "nope", "precision": "fp32"}, "batch_size": 8}',
+        '{"way": {"runtime": "tensorflow", "precision": "fp32"}, "batch_size": 0}',
+    ):
+        note.write_text(damaged)
 
-    assert choices.chosen(bundle).way == OTHER
-    assert json.loads(note.read_text())["batch_size"] == 16
+        assert choices.chosen(bundle).way == OTHER
+        assert json.loads(note.read_text())["batch_size"] == 16

@@ -21,7 +21,8 @@ from tests.workers.processes import until
 from tests.workers.test_ingest import ingest_all, radiographs
 from workers import inference
 from workers.crew import Stop
-from workers.engine import DEVICE, ENGINE, ModelUnavailable, Shelf, _load_scorer
+from workers.device import DEVICE
+from workers.engine import ENGINE, ModelUnavailable, Shelf, _load_scorer
 from workers.inference import Turns, screen_batch, screen_somewhere
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -14,12 +14,13 @@ import structlog
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 
 from ml.inference import NoopScorer
 from screening.leasing import Lease
 from screening.people.tokens import make_token
 from screening.results.models import ModelVersion, Screening
-from screening.uploads.models import Upload
+from screening.uploads.models import Item, ItemState, Upload
 from screening.users.models import Scope, Site, User
 from tests.workers.test_ingest import ingest_all, radiographs
 from workers import inference, keeper
@@ -109,13 +110,19 @@ def test_the_lines_of_ingest_tell_what_was_decoded_and_what_was_known(
     upload_of: Callable[..., Upload], noop: ModelVersion, lines: Lines
 ) -> None:
     files = radiographs(2)
-    upload_of(files)
+    first, second = upload_of(files), upload_of({f"again/{path}": content for path, content in files.items()})
+    later = Item.objects.filter(upload=second)  # held back while the first is read
+    later.update(state=ItemState.DECODING, lease_token=uuid4(), lease_until=timezone.now())
     ingest_all()
-    upload_of({f"again/{path}": content for path, content in files.items()})
+    later.update(state=ItemState.RECEIVED, lease_token=None, lease_until=None)
     ingest_all()
 
     told = [line for line in lines() if line.get("lane") == "ingest"]
+    known = [line for line in told if line["known"]]
+    assert sum(line["size"] for line in known) == 2
+    assert {upload for line in known for upload in line["uploads"]} == {str(second.pk)}
     assert sum(line["size"] for line in told if not line["known"]) == 2
+    assert {upload for line in told if not line["known"] for upload in line["uploads"]} == {str(first.pk)}
     assert all(line["decode_ms"] > 0 and line["commit_ms"] > 0 for line in told if not line["known"])
 
 

@@ -24,7 +24,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 FILES_PER_CHILD: Final = 500  # then a fresh one: leaks of decoders stay small
 START_SECONDS: Final = 120.0  # for a server on a busy machine to import the decoders; no file's time runs yet
 GRACE_SECONDS: Final = 5.0  # beyond the child's own clock, before it is killed from outside
-KEPT_BYTES: Final = 64 * 1024 * 1024
+KEPT_BYTES: Final = 32 * 1024 * 1024  # the most that every version of glibc takes as a threshold
 LIMIT_SIGNALS: Final = frozenset({-SIGALRM, -SIGXCPU})
 
 

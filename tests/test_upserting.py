@@ -1,0 +1,100 @@
+"""Rows written in few statements are those that Django would have written, on either engine."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from screening.audit.chain import GENESIS
+from screening.audit.models import AuditEvent, AuditHead
+from screening.results.models import Screening, ScreeningState
+from screening.uploads.models import Item, ItemState
+from screening.upserting import insert_rows, write_columns
+from screening.users.models import Site
+from tests.factories import ItemFactory, ScreeningFactory, SiteFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def heads(count: int) -> list[AuditHead]:
+    return [AuditHead(chain=f"study:{number}", seq=number, hash=GENESIS) for number in range(count)]
+
+
+def event(**more: object) -> AuditEvent:
+    told = {"chain": "site:1", "seq": 1, "site_id": uuid4(), "at": datetime(2026, 1, 2, tzinfo=UTC), "hash": GENESIS}
+    return AuditEvent(**{**told, "action": "site:made", "actor": "service:test", "previous": GENESIS, **more})
+
+
+def test_more_rows_than_a_statement_takes_are_all_written():
+    insert_rows(heads(2500))
+
+    assert AuditHead.objects.count() == 2500
+    assert AuditHead.objects.get(chain="study:2499").seq == 2499
+
+
+def test_values_come_back_as_they_were_given():
+    moment = datetime(2026, 11, 21, 12, 30, 15, 123456, tzinfo=UTC)
+    detail = {"covid": 0.25, "none": None, "text": 'ä "quoted" % %s'}
+    insert_rows([event(at=moment, detail=detail)])
+
+    read = AuditEvent.objects.get()
+    assert (read.at, read.detail, read.pk is None) == (moment, detail, False)
+
+
+def test_no_value_a_choice_and_a_number_are_told_apart():
+    row = ScreeningFactory(state=ScreeningState.WAITING)
+    row.state, row.distance, row.scores, row.flagged = ScreeningState.SCORED, None, {"covid": 0.5}, True
+
+    write_columns([row], ["state", "distance", "scores", "flagged"])
+
+    read = Screening.objects.get(pk=row.pk)
+    assert (read.state, read.distance, read.scores, read.flagged) == ("scored", None, {"covid": 0.5}, True)
+
+
+def test_only_the_columns_that_are_named_are_written():
+    item = ItemFactory(state=ItemState.RECEIVED)
+    Item.objects.filter(pk=item.pk).update(code="written by another")
+    item.size, item.code = 77, "of this process"
+
+    write_columns([item], ["size"])
+
+    read = Item.objects.get(pk=item.pk)
+    assert (read.size, read.code) == (77, "written by another")
+
+
+def test_who_comes_second_is_left_out_where_that_is_said_and_refused_where_not():
+    insert_rows(heads(1))
+    second = AuditHead(chain="study:0", seq=7, hash=GENESIS)
+
+    insert_rows([second, *heads(3)[1:]], unless_there=True)
+
+    assert dict(AuditHead.objects.values_list("chain", "seq")) == {"study:0": 0, "study:1": 1, "study:2": 2}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_rows([second])
+
+
+@pytest.mark.parametrize("broken", [{"seq": 0}, {"hash": None}])
+def test_a_row_that_breaks_another_rule_is_refused_also_where_a_second_one_would_be_left_out(broken: dict[str, object]):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_rows([event(**broken)], unless_there=True)
+
+    assert AuditEvent.objects.count() == 0
+
+
+def test_rows_that_were_written_know_it():
+    site = Site(name="A site of its own")
+
+    insert_rows([site])
+
+    assert (site._state.adding, site._state.db) == (False, connection.alias)
+    site.name = "renamed"
+    site.save()
+    assert Site.objects.get(pk=site.pk).name == "renamed"
+
+
+def test_no_rows_are_no_statement(django_assert_num_queries):
+    SiteFactory()
+    with django_assert_num_queries(0):
+        insert_rows([])
+        write_columns([], ["name"])
