@@ -25,6 +25,7 @@ MODULES: Final = {
     "verify": "ml.models.commands",
     "import_weights": "ml.models.commands",
     "ship": "ml.models.commands",
+    "choose": "ml.models.commands",
 }
 
 
@@ -64,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check hashes, shapes and reference scores")
     verify.add_argument("bundle", type=Path, help="a bundle, or a folder of bundles")
     verify.set_defaults(command="verify")
+
+    choose = commands.add_parser("choose", help="try by what a model is computed best here")
+    choose.add_argument("bundle", type=Path)
+    choose.add_argument("--way", action="append", help="runtime/precision, such as openvino/fp32 (all that are here)")
+    choose.add_argument("--batch-size", type=int, default=0, help="planes in one call (found by measuring)")
+    choose.set_defaults(command="choose")
 
     shipping = commands.add_parser("ship", help="put a trained bundle among the others, its trunk into their store")
     shipping.add_argument("bundle", type=Path)

@@ -23,6 +23,14 @@ def name_of(slug: str) -> str:
     return f"{slug}@{bundle_of(slug).name}"
 
 
+def twin(slug: str, root: Path, name: str) -> Path:
+    """Put a copy of a shipped model under another name into a folder of models: the same work, another version."""
+    folder = whole_copy(slug, root / name / "1.0.0")
+    card = json.loads((folder / "card.json").read_text()) | {"slug": name, "version": "1.0.0"}
+    (folder / "card.json").write_text(json.dumps(card | {"model_sha256": model_hash(card)}))
+    return folder
+
+
 def whole_copy(slug: str, folder: Path) -> Path:
     """Copy a bundle, its trunk within its one file, and a hash that fits: a copy that stands alone."""
     weights = w.read_bundle(load_bundle(bundle_of(slug)))

@@ -2,7 +2,7 @@
 
 import importlib.util
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,21 +64,18 @@ def ways(runtime: str = AUTO, precision: str = AUTO) -> list[Way]:
     ]
 
 
-def choose(
-    bundle: Bundle, candidates: Sequence[Way], batch_size: int = 0, note: Callable[[], None] = lambda: None
-) -> Choice:
+def choose(bundle: Bundle, candidates: Sequence[Way], batch_size: int = 0) -> Choice:
     """Hold each way against the reference scores, measure those that reproduce them, and take the fastest.
 
     Args:
         bundle: Opened by `load_bundle`.
         candidates: As `ways` gives them.
         batch_size: Planes in one call; 0 to find it by measuring.
-        note: Called again and again meanwhile: this may take a minute.
 
     Raises:
         BundleError: no way reproduces the reference scores.
     """
-    tried = tuple(_try(bundle, way, (batch_size,) if batch_size else SIZES, note) for way in candidates)
+    tried = tuple(_try(bundle, way, (batch_size,) if batch_size else SIZES) for way in candidates)
     able = [one for one in tried if not one.refused]
     if not able:
         raise BundleError(
@@ -94,8 +91,7 @@ def choose(
     return Choice(best.way, best.batch_size, tried)
 
 
-def _try(bundle: Bundle, way: Way, sizes: Iterable[int], note: Callable[[], None]) -> Tried:
-    note()
+def _try(bundle: Bundle, way: Way, sizes: Iterable[int]) -> Tried:
     try:
         runtime = open_runtime(bundle, way)
         planes = reference_planes(bundle.card.reference.seeds, bundle.card.modality)
@@ -105,7 +101,7 @@ def _try(bundle: Bundle, way: Way, sizes: Iterable[int], note: Callable[[], None
     difference, refused = _held_against(bundle.card, scores, way)
     if refused:
         return Tried(way, difference, refused)
-    size, rate = _fastest(runtime, planes, sizes, note)
+    size, rate = _fastest(runtime, planes, sizes)
     return Tried(way, difference, "" if size else "cannot compute a batch", size, rate)
 
 
@@ -129,9 +125,7 @@ def _flags(card: Card, scores: NDArray[np.floating]) -> NDArray[np.bool_]:
     return np.asarray(scores[:, columns] >= [points[label] for label in card.flag_labels])
 
 
-def _fastest(
-    runtime: Runtime, planes: NDArray[np.uint8], sizes: Iterable[int], note: Callable[[], None]
-) -> tuple[int, float]:
+def _fastest(runtime: Runtime, planes: NDArray[np.uint8], sizes: Iterable[int]) -> tuple[int, float]:
     """Measure full batches; the smallest size that no larger one beats clearly, and its planes a second.
 
     Larger ones are not tried once a way has had its time, or has no memory for them; 0 if none could be computed.
@@ -142,7 +136,7 @@ def _fastest(
         if best and time.perf_counter() > deadline:
             break
         try:
-            measured = size / _seconds(runtime, np.resize(planes, (size, *planes.shape[1:])), note)
+            measured = size / _seconds(runtime, np.resize(planes, (size, *planes.shape[1:])))
         except Exception:  # noqa: BLE001 - a runtime raises what it likes, most of all for want of memory
             break
         if measured > rate * ENOUGH:
@@ -150,11 +144,10 @@ def _fastest(
     return best, round(rate, 1)
 
 
-def _seconds(runtime: Runtime, batch: NDArray[np.uint8], note: Callable[[], None]) -> float:
+def _seconds(runtime: Runtime, batch: NDArray[np.uint8]) -> float:
     """Time one batch: the best of some passes, after one in which kernels are prepared for its shape."""
     passes = []
     for _ in range(PASSES + 1):
-        note()
         started = time.perf_counter()
         runtime.compute(batch)
         passes.append(time.perf_counter() - started)

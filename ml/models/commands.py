@@ -3,16 +3,18 @@
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from ml.images.plane import plane_of_picture
 from ml.images.records import Unreadable
 from ml.inference import Outcome, load_scorer
-from ml.models import shipping
+from ml.models import choosing, shipping
 from ml.models import verify as check
 from ml.models.bundle import list_bundles, load_bundle
 from ml.models.card import Card
 from ml.models.importing import UNKNOWN_LICENCE, Wanted, import_keras
+from ml.models.runtime import Way
 from ml.vocabulary import REFUSALS, Modality
 
 
@@ -71,6 +73,13 @@ def ship(options: argparse.Namespace) -> int:
     folder = shipping.ship(options.bundle, options.out)
     card = load_bundle(folder).card
     _say({"model": card.name, "sha256": card.model_sha256, "bundle": str(folder), "default": card.default})
+    return 0
+
+
+def choose(options: argparse.Namespace) -> int:
+    """Print by what a model is computed best on this machine, and what was tried."""
+    candidates = [Way(*way.split("/", 1)) for way in options.way] if options.way else choosing.ways()
+    _say(asdict(choosing.choose(load_bundle(options.bundle), candidates, options.batch_size)))
     return 0
 
 

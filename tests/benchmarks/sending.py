@@ -23,9 +23,9 @@ def radiographs(folder: Path, count: int) -> list[bytes]:
     return [path.read_bytes() for path in paths]
 
 
-def open_and_send(site: Site, user: User, files: Sequence[bytes], models: Sequence[str] = ()) -> Upload:
+def open_and_send(site: Site, user: User, files: Sequence[bytes], models: Sequence[str] = (), **options: str) -> Upload:
     """Open an upload and send every file, as a client does in its requests. Not sealed."""
-    upload = open_upload(site=site, user=user, name="bench", models=list(models))
+    upload = open_upload(site=site, user=user, name="bench", models=list(models), **options)
     actor = Actor.user(user)
     named = [(f"picture{number:05d}", content) for number, content in enumerate(files)]
     for start in range(0, len(named), 1000):
@@ -42,7 +42,7 @@ def open_and_send(site: Site, user: User, files: Sequence[bytes], models: Sequen
     return upload
 
 
-def send(site: Site, user: User, files: Sequence[bytes], models: Sequence[str] = ()) -> Upload:
+def send(site: Site, user: User, files: Sequence[bytes], models: Sequence[str] = (), **options: str) -> Upload:
     """Send every file and seal."""
-    upload = open_and_send(site, user, files, models)
+    upload = open_and_send(site, user, files, models, **options)
     return seal_upload(upload_id=upload.pk, count=len(files), actor=Actor.user(user))

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 import structlog
 from numpy.typing import NDArray
 
-from ml.inference import load_scorer
+from ml.inference import BATCH_SIZE, load_scorer
 from ml.models import choosing
 from ml.models.bundle import Bundle, load_bundle
 from ml.models.card import BundleError
@@ -67,7 +67,7 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[Way, Any]], Non
             return runtimes[way]
 
         monkeypatch.setattr(choosing, "open_runtime", open_one)
-        monkeypatch.setattr(choosing, "_seconds", lambda runtime, batch, _: runtime.seconds(len(batch)))
+        monkeypatch.setattr(choosing, "_seconds", lambda runtime, batch: runtime.seconds(len(batch)))
 
     return put
 
@@ -173,16 +173,41 @@ def test_a_way_that_computes_no_batch_at_all_is_refused(bundle: Bundle, answerin
 
 
 def test_a_way_that_was_ordered_is_held_against_the_card_all_the_same(
-    bundle: Bundle, answering: Callable[[dict[Way, Any]], None], settings: Any, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, answering: Callable[[dict[Way, Any]], None]
 ):
-    settings.CONFIG = replace(settings.CONFIG, runtime="tensorflow", precision="bf16", batch_size=32)
-    monkeypatch.setattr(choosing, "_has_bf16", lambda _: True)
     answering({Way("tensorflow", "bf16"): Known(expected(bundle) + 0.1)})
 
     with pytest.raises(BundleError) as refusal:
-        choices.chosen(bundle)
+        choose(bundle, [Way("tensorflow", "bf16")], batch_size=32)
 
     assert refusal.value.code == "reference_differs"
+
+
+def test_a_worker_refuses_a_model_that_the_ordered_way_does_not_reproduce(
+    xray_folder: Path, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="tensorflow", precision="bf16", batch_size=1)
+    monkeypatch.setattr(choosing, "_has_bf16", lambda _: True)
+
+    with pytest.raises(BundleError) as refusal:
+        choices.chosen(load_bundle(xray_folder))
+
+    assert refusal.value.code == "reference_differs"
+    assert "tensorflow bf16: a reference score is off by" in str(refusal.value)
+
+
+def test_where_trying_ends_badly_the_exact_way_is_taken_and_nothing_remembered(
+    bundle: Bundle, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    monkeypatch.setattr(choices, "PATIENCE", 0.0)
+
+    with structlog.testing.capture_logs() as lines:
+        choice = choices.chosen(bundle)
+
+    assert choice == Choice(EXACT, BATCH_SIZE)
+    assert [line["event"] for line in lines] == ["runtimes_not_tried"]
+    assert not (tmp_path / "runtimes").exists()
 
 
 def test_what_is_ordered_and_not_here_is_said_and_the_exact_way_taken(
@@ -207,24 +232,10 @@ def test_a_model_that_flags_nothing_can_be_computed_in_other_ways(
     assert choose(silent, [EXACT, OTHER], batch_size=32).way == OTHER
 
 
-def test_whoever_waits_for_the_choice_hears_of_its_progress(bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
-    class Quick(Known):
-        def compute(self, planes: NDArray[np.uint8]) -> None:
-            pass
-
-    monkeypatch.setattr(choosing, "open_runtime", lambda *_: Quick(expected(bundle)))
-    notes: list[None] = []
-
-    choose(bundle, [EXACT, OTHER], note=lambda: notes.append(None))
-
-    assert len(notes) >= 2 * (1 + len(choosing.SIZES))
-
-
 def test_what_this_machine_chooses_gives_the_scores_of_the_card(
     xray_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ):
-    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
-    monkeypatch.setattr(choosing, "SIZES", (1, 2))
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=2)
     reference = load_bundle(xray_folder).card.reference
 
     scorer = load_scorer(xray_folder, choices.chosen)
@@ -290,11 +301,11 @@ def test_a_choice_is_remembered_until_model_or_machine_is_another(
     settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
     asked: list[str] = []
 
-    def choose_slowly(of: Bundle, *_: Any) -> Choice:
+    def try_slowly(of: Bundle, *_: Any) -> dict[str, Any]:
         asked.append(of.card.model_sha256)
-        return Choice(OTHER, 16)
+        return asdict(Choice(OTHER, 16))
 
-    monkeypatch.setattr(choices, "choose", choose_slowly)
+    monkeypatch.setattr(choices, "_tried", try_slowly)
     another = replace(bundle, card=replace(bundle.card, model_sha256="f" * 64))
 
     found = [choices.chosen(one) for one in (bundle, bundle, another, bundle)]
@@ -309,7 +320,7 @@ def test_a_note_that_is_damaged_is_found_out_anew(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ):
     settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
-    monkeypatch.setattr(choices, "choose", lambda *_: Choice(OTHER, 16))
+    monkeypatch.setattr(choices, "_tried", lambda *_: asdict(Choice(OTHER, 16)))
     choices.chosen(bundle)
     [note] = (tmp_path / "runtimes").iterdir()
     assert json.loads(note.read_text())["way"] == {"runtime": "openvino", "precision": "fp32"}
