@@ -40,6 +40,7 @@ class Config:
     state_dir: Path  # database, blobs, keys, logs of an embedded installation
     model_root: Path
     lease_seconds: int  # lease on a claimed batch; renewed while it runs
+    reconcile_seconds: int  # how often leases that ran out are brought back
     runtime: str  # what models are computed by: "auto", "tensorflow" or "openvino"
     precision: str  # "auto", "fp32" or "bf16"
     batch_size: int  # images per model call; 0: found by measuring
@@ -164,6 +165,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         state_dir=state,
         model_root=Path(env.get("MODEL_ROOT", "") or ROOT / "models").absolute(),
         lease_seconds=read.whole("LEASE_SECONDS", 15, at_least=2),
+        reconcile_seconds=read.whole("RECONCILE_SECONDS", 10),
         runtime=read.one_of("RUNTIME", ("auto", "tensorflow", "openvino")),
         precision=read.one_of("PRECISION", ("auto", "fp32", "bf16")),
         batch_size=read.whole("BATCH_SIZE", 0, at_least=0),

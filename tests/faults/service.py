@@ -51,18 +51,17 @@ class Service:
     def __init__(self, build: Build, folder: Path, broker: EmbeddedValkey, variables: Mapping[str, str]) -> None:
         self._folder = folder
         self.broker = broker
+        usual = {"LEASE_SECONDS": str(LEASE_SECONDS), "POLL_SECONDS": "1"}
         self._environment = build(
             REDIS_URL=broker.url,
             DJANGO_SETTINGS_MODULE="tests.faults.settings",
             FAULTS_ALLOWED="true",
-            LEASE_SECONDS=str(LEASE_SECONDS),
-            POLL_SECONDS="1",
-            **variables,
+            **(usual | dict(variables)),
         )
         self.processes: list[Process] = []
         self.ingest = self.process("ingest")
         self.inference = self.process("inference")
-        self.reconciler = self.process("reconciler", TEST_EVERY="1")
+        self.reconciler = self.process("reconciler", TEST_EVERY=variables.get("TEST_EVERY", "1"))
 
     def process(self, name: str, **more: str) -> Process:
         folder = self._folder / f"{name}-{len(self.processes)}"

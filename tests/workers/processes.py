@@ -45,9 +45,9 @@ class Process:
 
     def _command(self) -> tuple[str, ...]:
         command = list(commands(self._config)[self.name])
-        if every := self._environment.get("TEST_EVERY"):
+        if "--every" in command and (every := self._environment.get("TEST_EVERY")):
             command[command.index("--every") + 1] = every
-        if hands := self._environment.get("TEST_HANDS"):
+        if self.name != "web" and (hands := self._environment.get("TEST_HANDS")) and "-c" in command:
             command[command.index("-c") + 1] = hands
         return tuple(command)
 

@@ -92,7 +92,7 @@ def commands(config: Config) -> dict[str, tuple[str, ...]]:
         ),
         "ingest": _worker("ingest", decoders),
         "inference": _worker("inference", 3),  # one computes, one writes, one has the next batch ready
-        "reconciler": manage("reconcile", "--every", "10"),
+        "reconciler": manage("reconcile", "--every", str(config.reconcile_seconds)),
     }
 
 
