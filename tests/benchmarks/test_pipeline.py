@@ -68,7 +68,7 @@ def test_how_much_of_what_decoder_and_models_could_do_reaches_the_results(
     raw = model_seconds(scorers, planes)
     limit = 1 / (decode / CORES + raw)
     way = {"runtime": scorers[0].identity.runtime, "precision": scorers[0].identity.precision}
-    plural = "model" if models == 1 else "models"  # those of four share one trunk
+    plural = "model" if models == 1 else "models"  # of four, three share a trunk and the copy has its own
     say(f"end_to_end_{models}_{plural}", IMAGES / took, "images/s", IMAGES, seconds=took, **times)
     for name, now in after.items():
         spent = (now["cpu"] - before[name]["cpu"]) / IMAGES * 1000
