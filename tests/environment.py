@@ -62,5 +62,6 @@ os.environ.update(
     PRECISION="fp32",
     BATCH_SIZE="32",
     PYTHONPATH=str(ROOT),
+    OPENBLAS_NUM_THREADS="1",  # as in a worker (workers/app.py): models are measured in this process, too
 )
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)

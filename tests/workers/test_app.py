@@ -116,3 +116,22 @@ def test_a_worker_beats_while_its_hands_get_on(child_environment: Build, broker:
         worker.start().wait_for_beat(120)
         first = worker.beat.stat().st_mtime_ns
         until(lambda: worker.beat.stat().st_mtime_ns > first, 30, "it beat once only")
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux: counts threads in /proc")
+def test_products_of_matrices_take_no_core_from_the_model() -> None:
+    lines = (
+        "import sys, os",
+        "assert 'numpy' not in sys.modules",
+        "import workers.app",
+        "import numpy as np",
+        "np.ones((512, 512)) @ np.ones((512, 512))",
+        "print(len(os.listdir('/proc/self/task')))",
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+
+    told = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout.split()[-1] == "1"
