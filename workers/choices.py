@@ -30,7 +30,8 @@ from workers.supervisor.processes import spawn
 
 log = structlog.get_logger(__name__)
 
-PATIENCE: Final = 300.0  # seconds for trying every way of a model
+# Seconds for trying every way of a model. Hands wait for the device meanwhile: less than a hand may stand still.
+PATIENCE: Final = 120.0
 REFUSED: Final = "reference_differs"
 PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "keras", "openvino", "numpy")  # another version may answer otherwise
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -45,10 +46,10 @@ def sent(count: int) -> Upload:
     return send(site, UserFactory(role_at=(site, Role.STAFF)), files)
 
 
-def drain(step: object) -> float:
+def drain(step: Callable[[], bool]) -> float:
     """Seconds until a worker's step finds nothing more."""
     started = time.perf_counter()
-    while step():  # type: ignore[operator]
+    while step():
         pass
     return time.perf_counter() - started
 

@@ -22,7 +22,7 @@ from ml.models.precision import processor_has_bf16
 from ml.models.reference import reference_planes
 from ml.models.runtime import EXACT, Raw, Way, open_runtime
 from ml.vocabulary import PLANE_SIDE
-from workers import choices
+from workers import choices, heartbeat
 
 SHORTENED = Way("openvino", "bf16")
 OTHER = Way("openvino", "fp32")
@@ -194,6 +194,10 @@ def test_a_worker_refuses_a_model_that_the_ordered_way_does_not_reproduce(
 
     assert refusal.value.code == "reference_differs"
     assert "tensorflow bf16: a reference score is off by" in str(refusal.value)
+
+
+def test_trying_ends_before_a_hand_that_waits_for_the_device_counts_as_stuck():
+    assert choices.PATIENCE < heartbeat.STUCK_SECONDS
 
 
 def test_where_trying_ends_badly_the_exact_way_is_taken_and_nothing_remembered(
