@@ -13,6 +13,7 @@ DISCLAIMER_VERSION: Final = "1"
 PIPELINE: Final = "plane-1"
 PLANE_SIDE: Final = 512  # pixels; a plane is PLANE_SIDE x PLANE_SIDE uint8, row by row
 PLANE_BORDER: Final = 0.06  # part of each side of a picture that its plane leaves out
+DEEP_FORMAT: Final = 1  # of the file that the viewer reads: ml/images/deep.py; part of the file's name
 
 
 class Modality(StrEnum):
@@ -59,6 +60,12 @@ class NotAssessed(StrEnum):
     BLANK = "blank_picture"
     BURNED_IN_HELD = "burned_in_held_back"
 
+
+# What a reader may ask for where the gate says that a picture lies wrong; the keys are stable.
+CORRECTIONS: Final[dict[NotAssessed, tuple[str, ...]]] = {
+    NotAssessed.ORIENTATION: ("turn_right", "turn_around", "turn_left"),
+    NotAssessed.POLARITY: ("invert",),
+}
 
 NOT_ASSESSED_TEXT: Final[dict[NotAssessed, str]] = {
     NotAssessed.NOT_CHEST: "it does not look like a chest radiograph or an axial chest CT slice",

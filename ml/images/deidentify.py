@@ -51,6 +51,10 @@ class Deidentified:
         """Give the counts by keyword; no value of the original is among them."""
         return {name: dict(sorted(getattr(self, name).items())) for name in ("kept", "changed", "removed")}
 
+    def methods(self) -> tuple[str, ...]:
+        """Give the codes of what was truly applied, as they stand in the object by now."""
+        return tuple(str(code.CodeValue) for code in self.dataset.DeidentificationMethodCodeSequence)
+
 
 def patient_of(header: Dataset, pseudonyms: Pseudonyms) -> str | None:
     """Give the pseudonym of the patient, or None where the object names no PatientID."""

@@ -71,25 +71,38 @@ def shown(frame: NDArray[Any], header: Dataset, layout: Layout) -> Shown:
 
 
 def _shown_colour(frame: NDArray[Any], layout: Layout) -> Shown:
-    if frame.dtype != np.uint8:
-        nominal = 2 ** (16 if layout.photometric == "PALETTE COLOR" else layout.stored) - 1
-        frame = to_bytes(frame / nominal)
-    gray = np.array(Image.fromarray(np.ascontiguousarray(frame)).convert("L"), np.uint8)
-    return Shown(gray, (Note.COLOUR,) if is_coloured(frame) else (), "0..255")
+    frame = _bytes_of_colour(frame, layout)
+    return Shown(_gray_of(frame), (Note.COLOUR,) if is_coloured(frame) else (), "0..255")
+
+
+def gray_of_colour(frame: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
+    """Give the gray values 0..255 of a frame in RGB (ITU-R 601-2 luma)."""
+    return _gray_of(_bytes_of_colour(frame, layout))
+
+
+def _bytes_of_colour(frame: NDArray[Any], layout: Layout) -> NDArray[np.uint8]:
+    if frame.dtype == np.uint8:
+        return frame
+    nominal = 2 ** (16 if layout.photometric == "PALETTE COLOR" else layout.stored) - 1
+    return to_bytes(frame / nominal)
+
+
+def _gray_of(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.array(Image.fromarray(np.ascontiguousarray(frame)).convert("L"), np.uint8)
 
 
 def _levels(
     values: Values, counts: NDArray[np.int64] | None, header: Dataset, layout: Layout
 ) -> tuple[NDArray[np.uint8], tuple[Note, ...], str]:
     """Give the gray level 0..255 of each stored value; `counts` as in `percentile_range`."""
-    padding = _is_padding(values, header, layout)
+    padding = is_padding(values, header, layout)
     if is_hounsfield(header):
         # Hounsfield units mean the same everywhere: neither the header's window nor its polarity count.
         notes: tuple[Note, ...] = ()
-        unit, said = apply_window(_rescaled(values, header), LUNG), _in_words(LUNG)
+        unit, said = apply_window(rescaled(values, header), LUNG), _in_words(LUNG)
     else:
         unit, notes, said = _voi(values, counts, padding, header, layout)
-        if layout.photometric == "MONOCHROME1" or word(header, "PresentationLUTShape") == "INVERSE":
+        if is_inverted(header, layout):
             unit = 1 - unit
     unit[padding] = 0
     return to_bytes(unit), notes, said
@@ -102,10 +115,10 @@ def _voi(
     header: Dataset,
     layout: Layout,
 ) -> tuple[NDArray[np.float64], tuple[Note, ...], str]:
-    real = _modality(values, header, layout)
-    if lut := _lut(header, "VOILUTSequence", layout):
+    real = modality_values(values, header, layout)
+    if lut := table_of(header, "VOILUTSequence", layout):
         return look_up(real, lut) / lut.largest, (), "VOI LUT"
-    if window := _window(header):
+    if window := window_of(header):
         return apply_window(real, window), (), _in_words(window)
     note = Note.WINDOW_UNKNOWN if word(header, "Modality") == "CT" else Note.WINDOW_GUESSED
     if counts is None:
@@ -115,20 +128,32 @@ def _voi(
     return scale(real, low, high), (note,), f"{low:g}..{high:g}"
 
 
-def _modality(values: Values, header: Dataset, layout: Layout) -> Values:
-    if lut := _lut(header, "ModalityLUTSequence", layout):
+def modality_values(values: Values, header: Dataset, layout: Layout) -> Values:
+    """Give what the modality LUT or the rescale makes of stored values."""
+    if lut := table_of(header, "ModalityLUTSequence", layout):
         return look_up(values, lut)
-    return _rescaled(values, header)
+    return rescaled(values, header)
 
 
-def _rescaled(values: Values, header: Dataset) -> Values:
+def rescaled(values: Values, header: Dataset) -> Values:
+    """Give what the rescale makes of stored values; the values themselves where there is none."""
+    line = rescale_of(header)
+    return values if line is None else cast("Values", values * line[0] + line[1])
+
+
+def rescale_of(header: Dataset) -> tuple[float, float] | None:
+    """Read slope and intercept; None where one is missing or would wipe the picture out."""
     slope, intercept = number(header, "RescaleSlope"), number(header, "RescaleIntercept")
-    if not slope or intercept is None:  # a slope of 0 would wipe the picture out
-        return values
-    return cast("Values", values * slope + intercept)
+    return None if not slope or intercept is None else (slope, intercept)
 
 
-def _window(header: Dataset) -> Window | None:
+def is_inverted(header: Dataset, layout: Layout) -> bool:
+    """Whether low values are to be shown bright: asked for once or twice, it is done once."""
+    return layout.photometric == "MONOCHROME1" or word(header, "PresentationLUTShape") == "INVERSE"
+
+
+def window_of(header: Dataset) -> Window | None:
+    """Read the first window; None where there is none that the standard allows."""
     center, width = number(header, "WindowCenter"), number(header, "WindowWidth")
     if center is None or width is None:
         return None
@@ -138,7 +163,7 @@ def _window(header: Dataset) -> Window | None:
     return window if window.usable else None
 
 
-def _lut(header: Dataset, keyword: str, layout: Layout) -> Lut | None:
+def table_of(header: Dataset, keyword: str, layout: Layout) -> Lut | None:
     """Read the first table of a sequence; None if there is none or it contradicts itself."""
     table = next(iter(items(header, keyword)), None)
     descriptor = () if table is None else numbers(table, "LUTDescriptor")
@@ -162,14 +187,22 @@ def _entries(data: Any, length: int, order: str) -> NDArray[np.uint16] | None:
     return (entries[:length] & 0xFFFF).astype(np.uint16)
 
 
-def _is_padding(values: Values, header: Dataset, layout: Layout) -> NDArray[np.bool_]:
-    first = number(header, "PixelPaddingValue")
-    if first is None:
+def is_padding(values: Values, header: Dataset, layout: Layout) -> NDArray[np.bool_]:
+    """Tell which stored values stand for no measurement."""
+    ends = padding_of(header, layout)
+    if ends is None:
         return np.zeros(values.shape, np.bool_)
-    last = number(header, "PixelPaddingRangeLimit")
-    ends = [_signed(end, layout) for end in (first, first if last is None else last)]
-    padding: NDArray[np.bool_] = (values >= min(ends)) & (values <= max(ends))
+    padding: NDArray[np.bool_] = (values >= ends[0]) & (values <= ends[1])
     return padding
+
+
+def padding_of(header: Dataset, layout: Layout) -> tuple[float, float] | None:
+    """Read the lowest and the highest stored value that is padding; None where there is none."""
+    first, last = number(header, "PixelPaddingValue"), number(header, "PixelPaddingRangeLimit")
+    if first is None:
+        return None
+    ends = sorted(_signed(end, layout) for end in (first, first if last is None else last))
+    return ends[0], ends[1]
 
 
 def _signed(value: float, layout: Layout) -> float:

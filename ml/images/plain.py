@@ -110,11 +110,16 @@ def _from_16_bits(stored: NDArray[np.uint16]) -> PlainPicture:
 
     Exports of 12 bits in a 16-bit file are common; by the nominal range they would be nearly black.
     """
+    low, high, notes = shown_range(stored)
+    table = to_bytes(scale(np.arange(2**16), low, high))
+    return PlainPicture(stored, table[stored], notes, f"{low:g}..{high:g}")
+
+
+def shown_range(stored: NDArray[np.uint8] | NDArray[np.uint16]) -> tuple[float, float, tuple[Note, ...]]:
+    """Give the stored values that are shown black and white, and what is to be noted about them."""
+    if stored.dtype == np.uint8:
+        return 0, 255, ()
     counts = np.bincount(stored.ravel(), minlength=2**16)
-    values = np.arange(2**16)
     if counts[2**15 :].any():
-        table = to_bytes(scale(values, 0, 65535))
-        return PlainPicture(stored, table[stored], (), "0..65535")
-    low, high = percentile_range(values, counts)
-    table = to_bytes(scale(values, low, high))
-    return PlainPicture(stored, table[stored], (Note.WINDOW_GUESSED,), f"{low:g}..{high:g}")
+        return 0, 65535, ()
+    return *percentile_range(np.arange(2**16), counts), (Note.WINDOW_GUESSED,)

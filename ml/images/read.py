@@ -34,7 +34,7 @@ def process_file(source: Path, out: Path, options: Options) -> Processed:
     Raises:
         Unreadable: the file is refused; its `code` says why. `out` may hold some files then.
     """
-    data = _read(source, options.limits)
+    data = read_within(source, options.limits)
     kind = kind_of(data)
     kept = Kept(out, options)
     if kind == "dicom":
@@ -58,7 +58,7 @@ def rebuild_plane(source: Path, frame: int, limits: Limits | None = None) -> byt
         Unreadable: the kept source is gone or damaged, or has no such frame.
     """
     limits = limits or Limits()
-    data = _read(source, limits)
+    data = read_within(source, limits)
     if kind_of(data) != "dicom":
         return make_plane(read_plain(data, limits).gray).tobytes()
     dataset = load(data, limits)
@@ -71,7 +71,12 @@ def rebuild_plane(source: Path, frame: int, limits: Limits | None = None) -> byt
     raise Unreadable("truncated")
 
 
-def _read(source: Path, limits: Limits) -> bytes:
+def read_within(source: Path, limits: Limits) -> bytes:
+    """Read a file that is not larger than the limits allow.
+
+    Raises:
+        Unreadable: it is larger, gone, or cannot be read.
+    """
     try:
         if source.stat().st_size > limits.max_file_bytes:
             raise Unreadable("too_large")

@@ -80,6 +80,7 @@ def process_dicom(data: bytes, kept: Kept) -> Processed:
         pictures=pictures,
         timings=kept.timings,
         deidentified=done.counts(),
+        methods=done.methods(),
     )
 
 

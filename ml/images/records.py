@@ -82,6 +82,7 @@ class Processed:
     pictures: tuple[Picture, ...]
     timings: dict[str, float]  # milliseconds
     deidentified: dict[str, dict[str, int]]  # {"kept" | "changed" | "removed": {keyword: how often}}
+    methods: tuple[str, ...] = ()  # DICOM's codes of what was truly applied to the header
 
     def as_json(self) -> dict[str, Any]:
         """Give the same as values that `json.dumps` takes."""
@@ -101,4 +102,4 @@ class Processed:
             )
             for picture in values["pictures"]
         )
-        return cls(**values | {"pictures": pictures})
+        return cls(**values | {"pictures": pictures, "methods": tuple(values.get("methods", ()))})

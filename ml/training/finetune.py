@@ -40,10 +40,13 @@ class Steps:
     first_block: int = 5  # the stem and the blocks before this one keep their weights
     patience: int = 0  # epochs without a better out-of-fold figure before the number of epochs is settled; 0: all
     mixed_precision: str = "auto"  # auto: where a GPU computes bfloat16; on; off
+    soup: int = 1  # tunings, each by another order, whose weights are averaged
 
     def __post_init__(self) -> None:
         if self.patience < 0 or self.mixed_precision not in SETTINGS:
             raise ValueError(f"patience is 0 or more, mixed_precision one of {', '.join(SETTINGS)}")
+        if self.soup < 1 or (self.soup > 1 and self.patience):
+            raise ValueError("soup is 1 or more, and 1 with patience: tunings that stop apart have no common mean")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from ml.models.weights import HEAD_BIAS, HEAD_KERNEL, Weights, fill, read_weight
 from ml.training.board import Board
 from ml.training.config import Training
 from ml.training.data import Example
-from ml.training.finetune import Lesson, Steps, Trail, fine_tune
+from ml.training.finetune import Lesson, Steps, Trail
 from ml.training.head import Features, Floats, Head, fit_distance, fit_head, fit_temperature, scores_of
 from ml.training.kept import key_of, load_arrays, refuse_other, save_arrays
 from ml.training.linear import features_key
 from ml.training.precision import policy
+from ml.training.soup import state_of, tune
 from ml.training.splits import balance
 from ml.training.trained import Trained
 from ml.training.views import rear_features, views_of
@@ -49,7 +50,7 @@ def train_tuned(
     """
     run = _Run(training, linear, examples, passes, out)
     measured = run.steps.epochs if run.steps.patience else 1
-    logits = np.zeros((run.steps.epochs, *linear.scores.shape))
+    logits = np.zeros((run.steps.epochs + run.mixed, *linear.scores.shape))
     distances = np.zeros((measured, 2, len(examples)))
     for number in np.unique(fold):
         held = fold == number
@@ -57,17 +58,20 @@ def train_tuned(
     reached, before = [run.macro(one) for one in logits], run.macro(np.log(linear.scores))
     for epoch, one in enumerate(reached, 1):
         run.board.note("out_of_fold", epoch, macro_auc=one)
-    epochs = settled_epochs(reached, run.steps.patience)
+    epochs = settled_epochs(reached[: run.steps.epochs], run.steps.patience)
+    released = epochs - 1 + run.mixed
     note = {
-        "macro_auc_out_of_fold_by_epoch": [round(one, 4) for one in reached],
+        "macro_auc_out_of_fold_by_epoch": [round(one, 4) for one in reached[: run.steps.epochs]],
         "macro_auc_out_of_fold_linear": round(before, 4),
         "epochs": epochs,
     }
     if run.steps.patience:
         note["epochs_settled"] = SETTLED.format(patience=run.steps.patience)
-    if not keeps(reached[epochs - 1], before):
+    if run.mixed:
+        note["macro_auc_out_of_fold_of_the_mean"] = round(reached[released], 4)
+    if not keeps(reached[released], before):
         return replace(linear, how=linear.how | note | {"fine_tuning": "tried; it did not win out of fold"})
-    return run.final(epochs, logits[epochs - 1], distances[epochs - 1 if run.steps.patience else 0], note)
+    return run.final(epochs, logits[released], distances[epochs - 1 if run.steps.patience else 0], note)
 
 
 def keeps(reached: float, before: float) -> bool:
@@ -148,6 +152,7 @@ class _Run:
     ) -> None:
         self.training, self.linear, self.examples, self.passes, self.out = training, linear, examples, passes, out
         self.steps = training.fine_tune or Steps()
+        self.mixed = int(self.steps.soup > 1)  # the released weights are a mean of several: a row behind the epochs
         self.architecture = architecture_named(training.architecture)
         self.board = Board(out / "board")
         refuse_other(out / "tuned.key", self._key(), out / "fold0.npz")
@@ -162,7 +167,10 @@ class _Run:
         return float(macro_auc(examples, label, own)["macro"] or 0.5)
 
     def fold(self, fold: NDArray[np.int64], number: int) -> tuple[Floats, Floats]:
-        """Return what was held out: logits `(epochs, held, labels)`, distances `(epochs or 1, 2, held)`."""
+        """Return what was held out: logits `(epochs, held, labels)`, distances `(epochs or 1, 2, held)`.
+
+        The epochs are those of the first tuning; where several are averaged, the mean stands behind them.
+        """
         train, held = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
         kept = self.out / f"fold{number}.npz"
         if not kept.exists():
@@ -212,7 +220,7 @@ class _Run:
 
         state = self._state(name) if name == "final" else None
         trail = Trail(name, state, self.board, epochs)
-        return fine_tune(self._lesson(places), self.steps, self.training.seed, after_epoch, trail)
+        return tune(self._lesson(places), self.steps, self.training.seed, after_epoch, trail)
 
     def _tuned_fold(
         self, number: int, train: NDArray[np.int64], held: NDArray[np.int64]
@@ -231,9 +239,13 @@ class _Run:
             log.info("epoch %d of a fold: macro AUC %.4f", epoch, macro)
 
         trail = Trail(name, self._state(name), self.board)
-        trunk, head = fine_tune(self._lesson(train), self.steps, self.training.seed, after_epoch, trail)
+        trunk, head = tune(self._lesson(train), self.steps, self.training.seed, after_epoch, trail)
         kept, epochs = load_arrays(reached), range(1, self.steps.epochs + 1)
-        logits = np.stack([kept[f"logits{epoch}"] for epoch in epochs])
+        rows = [kept[f"logits{epoch}"] for epoch in epochs]
+        if self.mixed:
+            rows.append(head.logits(self._features(trunk, held, views=1)[0]))
+            log.info("the mean of %d tunings: macro AUC %.4f", self.steps.soup, self.macro(rows[-1], held))
+        logits = np.stack(rows)
         if self.steps.patience:
             return logits, np.stack([kept[f"distances{epoch}"] for epoch in epochs]), trunk, head
         return logits, self._distances(trunk, train, held)[np.newaxis], trunk, head
@@ -247,7 +259,9 @@ class _Run:
 
     def _forget(self, name: str) -> None:
         """Take away what only a run that was stopped midway needs."""
-        for path in (self._state(name), self._state(name).with_suffix(".reached.npz")):
+        first = self._state(name)
+        further = [state_of(first, number) for number in range(2, self.steps.soup + 1)]
+        for path in (first, first.with_suffix(".reached.npz"), *further):
             path.unlink(missing_ok=True)
 
     def _key(self) -> str:

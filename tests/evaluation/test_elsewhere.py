@@ -99,7 +99,7 @@ def test_the_trunks_that_a_training_tuned_without_each_fold_are_those_that_the_s
     training = small(input_side=64, architecture=levels, fine_tune=steps, seed=2)
     trained(training, tmp_path, run)
     say_it_was_tuned(run / "bundle")
-    monkeypatch.setattr(tuned, "fine_tune", lambda *_: pytest.fail("tuned again"))
+    monkeypatch.setattr(tuned, "tune", lambda *_: pytest.fail("tuned again"))
 
     card = examine_bundle(run / "bundle", tmp_path, Again(training, run, folds=None))
 

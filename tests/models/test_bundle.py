@@ -83,7 +83,7 @@ def test_a_shipped_bundle_reproduces_its_sixteen_reference_scores(folder: Path):
         ("xray-covid-3class", 0.02, 0.98),
         ("xray-covid-normal", 0.02, 0.98),
         ("xray-covid-pneumonia", 0.02, 0.98),
-        ("ct-covid", 0.10, 0.95),  # as far as its phantoms reach
+        ("ct-covid", 0.14, 0.96),  # as far as its phantoms reach
     ],
 )
 def test_reference_scores_spread_evenly_between_the_ends_that_a_model_reaches(slug: str, lowest: float, highest: float):
