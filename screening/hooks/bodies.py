@@ -1,0 +1,45 @@
+"""What an endpoint is told: identifiers, a state, a change number and links. No score, no path, no name."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from ml.vocabulary import DISCLAIMER
+from screening.outbox.models import Delivery, EventKind
+
+
+def link(path: str) -> str:
+    """An address of this service, as the operator says that others reach it."""
+    return f"{settings.CONFIG.public_url}{path}"
+
+
+def body_of(delivery: Delivery) -> bytes:
+    """The JSON of an event: the same bytes at every try."""
+    told: dict[str, Any] = {
+        "id": str(delivery.pk),
+        "type": delivery.kind,
+        "created_at": delivery.created_at.isoformat(),
+        "site": str(delivery.endpoint.site_id),
+        "data": _upload(delivery) if delivery.kind == EventKind.UPLOAD_FINISHED else _study(delivery),
+        "disclaimer": DISCLAIMER,
+    }
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _upload(delivery: Delivery) -> dict[str, Any]:
+    links = {
+        "upload": link(reverse("api:upload", args=[delivery.subject])),
+        "receipt": link(reverse("api:receipt", args=[delivery.subject])),
+    }
+    return {"upload": str(delivery.subject), "state": delivery.subject_state, "links": links}
+
+
+def _study(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "study": str(delivery.subject),
+        "state": delivery.subject_state,
+        "change_number": delivery.change_number,
+        "links": {"study": link(reverse("api:study", args=[delivery.subject]))},
+    }

@@ -1,0 +1,144 @@
+"""What administrators do with endpoints. Each act is in the site's audit, without the address."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from screening.audit.actor import Actor
+from screening.audit.models import ChainKind
+from screening.audit.services import Draft, record
+from screening.errors import LimitExceeded, ScreeningError
+from screening.hooks.addresses import read_url
+from screening.hooks.signing import forget_key, secret_of
+from screening.outbox.models import Delivery, Endpoint, EventKind, SendState
+from screening.retrying import again_on_conflict
+from screening.users.models import Site
+
+MOST_ENDPOINTS: Final = 10  # of a site: every change of a study writes a row for each
+BOTH_HOURS: Final = 24  # for which the secret before a rotation signs as well
+MOST_REPLAYED: Final = 500
+
+
+class EndpointGone(ScreeningError):
+    """The endpoint was removed in the meantime."""
+
+    code: ClassVar[str] = "endpoint_gone"
+    http_status: ClassVar[int] = 410
+    what_to_do: ClassVar[str] = "Add it again if you need it."
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """An endpoint and its secret, which can be shown only now."""
+
+    endpoint: Endpoint
+    secret: str
+
+
+def add_endpoint(*, site: Site, url: str, kinds: Sequence[EventKind], actor: Actor) -> NewSecret:
+    """Send events of these kinds to an address from now on.
+
+    Raises:
+        AddressRefused: no webhook may go there.
+        LimitExceeded: the site has as many endpoints as it may.
+    """
+    read_url(url, settings.CONFIG.webhooks)
+    endpoint = Endpoint(site=site, url=url, kinds=sorted(kind.value for kind in kinds))
+    with transaction.atomic():
+        Site.objects.select_for_update().get(pk=site.pk)
+        if Endpoint.objects.kept().filter(site=site).count() >= MOST_ENDPOINTS:
+            raise LimitExceeded(f"A site has at most {MOST_ENDPOINTS} endpoints.")
+        endpoint.save(force_insert=True)
+        _record(endpoint, "webhook:added", actor, kinds=endpoint.kinds)
+    return NewSecret(endpoint, secret_of(endpoint, endpoint.generation))
+
+
+def rotate_secret(*, endpoint_id: UUID, actor: Actor) -> NewSecret:
+    """Make the next secret. For a day both sign, so that the receiver can be changed meanwhile.
+
+    Raises:
+        EndpointGone: it was removed.
+    """
+    with transaction.atomic():
+        endpoint = _locked(endpoint_id)
+        endpoint.generation += 1
+        endpoint.previous_until = timezone.now() + timedelta(hours=BOTH_HOURS)
+        endpoint.save(update_fields=["generation", "previous_until"])
+        _record(endpoint, "webhook:secret_rotated", actor, generation=endpoint.generation)
+    return NewSecret(endpoint, secret_of(endpoint, endpoint.generation))
+
+
+def remove_endpoint(*, endpoint_id: UUID, actor: Actor) -> None:
+    """Send nothing there any more. The row stays without its address: a change under way may still write for it.
+
+    Raises:
+        EndpointGone: it was removed before.
+    """
+    _remove(endpoint_id, actor)
+    forget_key(endpoint_id)
+
+
+@again_on_conflict
+@transaction.atomic
+def _remove(endpoint_id: UUID, actor: Actor) -> None:
+    endpoint = _locked(endpoint_id)
+    endpoint.url, endpoint.removed_at = "", timezone.now()
+    endpoint.save(update_fields=["url", "removed_at"])
+    Delivery.objects.filter(endpoint=endpoint).exclude(state=SendState.LEASED).delete()
+    _record(endpoint, "webhook:removed", actor)
+
+
+@again_on_conflict
+@transaction.atomic
+def resume_endpoint(*, endpoint_id: UUID, actor: Actor) -> None:
+    """Switch an endpoint on again, as if it had never failed. What was given up stays given up until it is replayed.
+
+    Raises:
+        EndpointGone: it was removed.
+    """
+    endpoint = _locked(endpoint_id)
+    endpoint.disabled_at = endpoint.failing_since = endpoint.resting_until = None
+    endpoint.failures = 0
+    endpoint.save(update_fields=["disabled_at", "failing_since", "resting_until", "failures"])
+    _record(endpoint, "webhook:resumed", actor)
+
+
+@again_on_conflict
+@transaction.atomic
+def replay(*, endpoint_id: UUID, delivery_ids: Sequence[UUID] | None, actor: Actor) -> int:
+    """Try given-up deliveries again, all of an endpoint's if none are named, at most 500 at once. How many.
+
+    They keep their identifiers: a receiver that had seen one knows it.
+
+    Raises:
+        EndpointGone: the endpoint was removed.
+    """
+    endpoint = _locked(endpoint_id)
+    dead = Delivery.objects.filter(endpoint=endpoint, state=SendState.DEAD)
+    if delivery_ids is not None:
+        dead = dead.filter(pk__in=delivery_ids)
+    keys = list(dead.order_by("created_at", "pk").values_list("pk", flat=True)[:MOST_REPLAYED])
+    fresh: dict[str, Any] = {"state": SendState.WAITING, "due_at": None, "done_at": None, "attempts": 0, "deaths": 0}
+    replayed = Delivery.objects.filter(pk__in=keys, state=SendState.DEAD).update(alone=False, **fresh)
+    if replayed:
+        Endpoint.objects.filter(pk=endpoint.pk).update(resting_until=None)
+        _record(endpoint, "webhook:replayed", actor, deliveries=replayed)
+    return replayed
+
+
+def _locked(endpoint_id: UUID) -> Endpoint:
+    endpoint = Endpoint.objects.kept().select_for_update().filter(pk=endpoint_id).first()
+    if endpoint is None:
+        raise EndpointGone("This endpoint was removed.")
+    return endpoint
+
+
+def _record(endpoint: Endpoint, action: str, actor: Actor, **detail: Any) -> None:
+    told = {"endpoint": str(endpoint.pk), **detail}
+    record(actor, [Draft(ChainKind.SITE, endpoint.site_id, endpoint.site_id, action, told)])

@@ -1,0 +1,110 @@
+"""The text of letters: counts, states and a link. No path, no name of an upload, no score."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.core import signing
+from django.db.models import Count
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from ml.vocabulary import DISCLAIMER
+from screening.hooks.bodies import link
+from screening.outbox.models import Endpoint, Letter, LetterKind, MailWish
+from screening.uploads.models import Item, ItemState, Upload
+
+SALT: Final = "screening.hooks.mail"
+CONFIRM_SECONDS: Final = 7 * 86_400
+ORDER: Final = tuple(ItemState)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A letter as it is sent."""
+
+    to: str
+    subject: str
+    body: str
+
+
+def text_of(letter: Letter) -> Text | None:
+    """The letter as it stands now; None if there is nothing to say any more, or nobody who wants it."""
+    wish = MailWish.objects.filter(user_id=letter.user_id).first()
+    if wish is None or (wish.confirmed_at is None and letter.kind != LetterKind.CONFIRM):
+        return None
+    told = WORDS[LetterKind(letter.kind)](letter, wish)
+    if told is None:
+        return None
+    subject, lines = told
+    return Text(wish.address, subject, "\n".join([*lines, "", DISCLAIMER, ""]))
+
+
+def _subject(letter: Letter) -> UUID:
+    assert letter.subject is not None  # of every kind but the confirmation
+    return letter.subject
+
+
+def _confirm(_letter: Letter, wish: MailWish) -> tuple[str, list[str]] | None:
+    if wish.confirmed_at is not None:
+        return None
+    address = link(reverse("hooks:confirm", args=[confirmation_of(wish)]))
+    asked = _("Somebody asked for e-mail of a chest screening service at this address.")
+    return _("Confirm your e-mail address"), [
+        asked,
+        "",
+        _("If it was you, sign in and confirm it within 7 days:"),
+        address,
+        "",
+        _("If it was not you, do nothing: no further message will come."),
+    ]
+
+
+def _upload_finished(letter: Letter, wish: MailWish) -> tuple[str, list[str]] | None:
+    upload = Upload.objects.filter(pk=_subject(letter), purged_at__isnull=True).first()
+    if upload is None or not wish.uploads:
+        return None
+    counted = Item.objects.filter(upload=upload).order_by().values_list("state").annotate(Count("pk"))
+    counts: dict[str, int] = dict(counted)
+    lines = [f"{state.label}: {counts[state]}" for state in ORDER if state in counts]
+    return _("An upload of yours is finished"), [
+        _("Every file of an upload of yours has its outcome."),
+        "",
+        *(lines or [_("It held no file.")]),
+        "",
+        _("The receipt:"),
+        link(reverse("desk:detail", args=[upload.pk])),
+    ]
+
+
+def _endpoint_disabled(letter: Letter, _wish: MailWish) -> tuple[str, list[str]] | None:
+    endpoint = Endpoint.objects.kept().filter(pk=_subject(letter), disabled_at__isnull=False).first()
+    if endpoint is None:
+        return None
+    return _("A webhook was switched off"), [
+        _("An endpoint of a site that you administer took nothing for days, and was switched off."),
+        _("What was given up can be sent again from its page:"),
+        link(reverse("hooks:endpoint", args=[endpoint.site_id, endpoint.pk])),
+    ]
+
+
+WORDS: Final[dict[LetterKind, Callable[[Letter, MailWish], tuple[str, list[str]] | None]]] = {
+    LetterKind.CONFIRM: _confirm,
+    LetterKind.UPLOAD_FINISHED: _upload_finished,
+    LetterKind.ENDPOINT_DISABLED: _endpoint_disabled,
+}
+
+
+def confirmation_of(wish: MailWish) -> str:
+    """What proves that somebody reads mail at this address. Of use to nobody else: it needs the person's session."""
+    return signing.dumps([wish.user_id, wish.address], salt=SALT)
+
+
+def confirmed_by(token: str) -> tuple[int, str] | None:
+    """The person and the address that a confirmation is about; None if it is not ours, or too old."""
+    try:
+        user_id, address = signing.loads(token, salt=SALT, max_age=CONFIRM_SECONDS)
+    except (signing.BadSignature, ValueError, TypeError):
+        return None
+    return user_id, address
