@@ -1,17 +1,19 @@
 """How a person ends an upload: sealed, it takes no more files; cancelled, it gives up what waits."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from screening.audit.actor import Actor
 from screening.errors import CountMismatch
+from screening.faultpoints import reach
 from screening.flows.heirs import heirs_of
 from screening.flows.settle import judge_studies, settle_upload
 from screening.results.models import PENDING, Screening, ScreeningState
@@ -46,17 +48,34 @@ def seal_upload(*, upload_id: UUID, count: int | None, actor: Actor) -> Upload:
         CountMismatch: `count` is not the number of items offered; nothing changed.
         IllegalTransition: the upload was cancelled.
     """
-    storage.drop_incoming(_seal(upload_id, count, actor))
+    _drop_and_finish(upload_id, _seal(upload_id, count, actor), actor)
+    return Upload.objects.get(pk=upload_id)
+
+
+def _drop_and_finish(upload_id: UUID, cut_off: Sequence[str], actor: Actor) -> None:
+    reach("upload.sealed")
+    storage.drop_incoming(cut_off)
     log.info("upload_sealed", upload=str(upload_id))
     finish_sealing(upload_id=upload_id, actor=actor)
-    return Upload.objects.get(pk=upload_id)
+
+
+@again_on_conflict
+@transaction.atomic
+def _seal_if_unseen(upload_id: UUID, since: datetime) -> list[str] | None:
+    """Seal, unless something came since: between the look for idle uploads and this lock. None: it stays open."""
+    upload = Upload.objects.select_for_update().get(pk=upload_id)
+    return None if upload.last_seen_at >= since else _seal_locked(upload, None, SEALER)
 
 
 @again_on_conflict
 @transaction.atomic
 def _seal(upload_id: UUID, count: int | None, actor: Actor) -> list[str]:
     """Seal. The names of bytes that nobody can continue are returned."""
-    upload = Upload.objects.select_for_update().get(pk=upload_id)
+    return _seal_locked(Upload.objects.select_for_update().get(pk=upload_id), count, actor)
+
+
+def _seal_locked(upload: Upload, count: int | None, actor: Actor) -> list[str]:
+    upload_id = upload.pk
     if upload.state in {UploadState.SEALED, UploadState.FINISHED}:
         return []
     offered = Item.objects.filter(upload_id=upload_id, archive__isnull=True).count()
@@ -88,13 +107,22 @@ def sealed_with_rows() -> list[UUID]:
 
 
 def seal_idle_uploads() -> int:
-    """Seal open uploads without traffic for a day. How many. The reconciler's part."""
-    before = timezone.now() - timedelta(hours=IDLE_HOURS)
-    idle = Upload.objects.filter(state=UploadState.OPEN, last_seen_at__lt=before).values_list("pk", flat=True)
-    keys = list(idle)
-    for upload_id in keys:
-        seal_upload(upload_id=upload_id, count=None, actor=SEALER)
-    return len(keys)
+    """Seal open uploads without traffic for a day, and those of quiet senders. How many. The reconciler's part."""
+    now = timezone.now()
+    idle = now - timedelta(hours=IDLE_HOURS)
+    quiet = now - timedelta(seconds=settings.CONFIG.quiet_seconds)
+    open_ones = Upload.objects.filter(state=UploadState.OPEN)
+    own = [(key, idle) for key in open_ones.filter(last_seen_at__lt=idle, intake="").values_list("pk", flat=True)]
+    sent = open_ones.filter(last_seen_at__lt=quiet).exclude(intake="").values_list("pk", flat=True)
+    return sum(_seal_unseen(upload_id, since) for upload_id, since in [*own, *((key, quiet) for key in sent)])
+
+
+def _seal_unseen(upload_id: UUID, since: datetime) -> bool:
+    cut_off = _seal_if_unseen(upload_id, since)
+    if cut_off is None:
+        return False
+    _drop_and_finish(upload_id, cut_off, SEALER)
+    return True
 
 
 def _in_chunks(upload_id: UUID, states: Sequence[ItemState], to: ItemState, actor: Actor) -> None:

@@ -51,11 +51,11 @@ def retry_upload(*, upload_id: UUID, actor: Actor) -> int:
 @again_on_conflict
 @transaction.atomic
 def _retry_items(upload_id: UUID, keys: Sequence[UUID], actor: Actor) -> int:
-    upload = _standing(upload_id)
+    upload = standing(upload_id)
     failed = Item.objects.select_for_update().filter(pk__in=keys, state=ItemState.FAILED).exclude(incoming="")
     items = list(failed.order_by("pk"))
     move_items([ItemMove(item=item, to=ItemState.RECEIVED) for item in items], site_id=upload.site_id, actor=actor)
-    _unfinish(upload, actor)
+    unfinish(upload, actor)
     if items:
         call_after_commit(Call.INGEST_NEXT_BATCH)
     return len(items)
@@ -64,13 +64,13 @@ def _retry_items(upload_id: UUID, keys: Sequence[UUID], actor: Actor) -> int:
 @again_on_conflict
 @transaction.atomic
 def _retry_screenings(upload_id: UUID, keys: Sequence[UUID], actor: Actor) -> int:
-    upload = _standing(upload_id)
+    upload = standing(upload_id)
     broken = Screening.objects.filter(pk__in=keys, upload_id=upload_id, state__in=BROKEN)
     studies = list(Study.objects.select_for_update().filter(pk__in=broken.values("study_id")).order_by("pk"))
     rows = list(broken.select_for_update().order_by("pk"))
     requeue(rows, upload_id=upload_id, actor=actor)
     judge_studies(studies, actor=actor)
-    _unfinish(upload, actor)
+    unfinish(upload, actor)
     for lane in sorted({str(row.model_version_id) for row in rows}):
         call_after_commit(Call.SCREEN_NEXT_BATCH, lane=lane)
     mark_changed((upload.site_id, row.study_id) for row in rows)
@@ -87,7 +87,8 @@ def rescreen_upload(*, upload_id: UUID, models: Sequence[str], actor: Actor) -> 
         UnknownModel: a name that is not registered or not active; nothing changed.
         IllegalTransition: the upload was cancelled or purged; nothing changed.
     """
-    _choose(upload_id, [version.name for version in chosen_models(models)], actor)
+    site_id = Upload.objects.values_list("site_id", flat=True).get(pk=upload_id)
+    _choose(upload_id, [version.name for version in chosen_models(models, site_id=site_id)], actor)
     made = _ask(upload_id, actor)
     settle_upload(upload_id)
     return made
@@ -96,11 +97,11 @@ def rescreen_upload(*, upload_id: UUID, models: Sequence[str], actor: Actor) -> 
 @again_on_conflict
 @transaction.atomic
 def _choose(upload_id: UUID, names: Sequence[str], actor: Actor) -> None:
-    upload = _standing(upload_id)
+    upload = standing(upload_id)
     upload.models_chosen = sorted({*upload.models_chosen, *names})
     upload.save(update_fields=["models_chosen"])
     record(actor, [Draft(ChainKind.UPLOAD, upload.pk, upload.site_id, "upload:rescreened", {"models": list(names)})])
-    _unfinish(upload, actor)
+    unfinish(upload, actor)
 
 
 def _ask(upload_id: UUID, actor: Actor) -> int:
@@ -120,17 +121,22 @@ def ask_again() -> int:
 @again_on_conflict
 @transaction.atomic
 def _reopen(upload_id: UUID, actor: Actor) -> None:
-    _unfinish(_standing(upload_id), actor)
+    unfinish(standing(upload_id), actor)
 
 
-def _standing(upload_id: UUID) -> Upload:
+def standing(upload_id: UUID) -> Upload:
+    """Lock an upload that takes further work.
+
+    Raises:
+        IllegalTransition: it was cancelled or purged.
+    """
     upload = Upload.objects.select_for_update(no_key=True).get(pk=upload_id)
     if upload.state == UploadState.CANCELLED or upload.purged_at:
         raise IllegalTransition("The upload was cancelled or purged.")
     return upload
 
 
-def _unfinish(upload: Upload, actor: Actor) -> None:
+def unfinish(upload: Upload, actor: Actor) -> None:
     """Reopen a locked upload for what was put into it. Its audit chain is locked after every other row."""
     if upload.state == UploadState.FINISHED:
         move_upload(upload, to=UploadState.SEALED, actor=actor)

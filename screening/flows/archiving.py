@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from screening.audit.actor import Actor
 from screening.errors import BadOffset, HashMismatch, IncompletePart, LimitExceeded, UploadClosed
+from screening.faultpoints import reach
 from screening.queue import Call, call_after_commit
 from screening.retrying import again_on_conflict
 from screening.uploads import storage
@@ -77,6 +78,7 @@ def receive_archive_part(*, upload_id: UUID, part: Part, parts: Iterable[bytes],
             follows.refresh_from_db()  # the writer before us may have moved it
             _check_place(follows, part, name)
         _write(file, part, parts)
+        reach("archive.part_written")
         archive, left_over = _advance(upload_id, name, part, actor)
     storage.drop_incoming(left_over)
     return _progress(archive)

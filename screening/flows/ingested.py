@@ -11,7 +11,9 @@ from django.db.models import Q
 from screening import leasing
 from screening.audit.actor import Actor
 from screening.errors import LeaseLost
+from screening.faultpoints import reach
 from screening.flows.blobs import drop_unneeded
+from screening.flows.deidentified import note_headers
 from screening.flows.duplicates import queue_missing
 from screening.flows.placing import Placed, grouping_of, place_files
 from screening.flows.settle import judge_studies, settle_upload
@@ -62,6 +64,7 @@ def record_ingested(*, lease: Lease, outcomes: Sequence[ItemOutcome], actor: Act
     """
     done = _commit(lease, {outcome.item_id: outcome for outcome in outcomes}, actor)
     storage.drop_incoming(done.incoming)
+    reach("ingest.raw_dropped")
     for site_id, sha256 in done.orphans:
         drop_unneeded(site_id, [sha256])
     for upload_id in done.uploads:
@@ -92,6 +95,7 @@ def _commit(lease: Lease, outcomes: Mapping[UUID, ItemOutcome], actor: Actor) ->
         changed += [(site_id, study_id) for study_id in _commit_site(site_id, work, actor, done)]
     done.incoming = [before[item.pk] for item in items if item.done_at and not item.incoming]
     mark_changed(changed)
+    reach("ingest.recorded")
     return done
 
 
@@ -115,6 +119,7 @@ def _commit_site(site_id: UUID, work: _Sorted, actor: Actor, done: _Done) -> set
     known = [*work.known, *placed.known]
     queued = queue_missing(items=known, actor=actor, stands_for=placed.stands_for, brought=placed.brought)
     moves = [*work.moves, *placed.moves, *queued.moves]
+    note_headers(work.files, accepted={move.item.pk for move in placed.moves if move.to == ItemState.ACCEPTED})
     move_items(moves, site_id=site_id, actor=actor)
     return_items(work.again)
     touched = placed.studies | queued.studies

@@ -107,6 +107,19 @@ def _images_have_screenings() -> Findings:
         yield str(pk), "an image has no screening"
 
 
+def _nothing_is_doubled() -> Findings:
+    """The database's keys forbid it; this holds where a key was lost, in a restored copy say."""
+    rows = Screening.objects.order_by().values(*_SCREENED).annotate(n=Count("pk")).filter(n__gt=1)
+    for image, slug, version, pipeline in rows.values_list(*_SCREENED):
+        yield str(image), f"screened more than once by {slug}@{version} at pipeline {pipeline}"
+    frames = Image.objects.order_by().values("site", "sha256", "frame").annotate(n=Count("pk")).filter(n__gt=1)
+    for sha256, frame in frames.values_list("sha256", "frame"):
+        yield f"{sha256}:{frame}", "kept as more than one picture of a site"
+
+
+_SCREENED: Final = ("image", "model_version__slug", "model_version__version", "pipeline")
+
+
 def _results_are_whole() -> Findings:
     scored = Screening.objects.filter(state=ScreeningState.SCORED)
     for pk in scored.filter(Q(scores={}) | Q(thresholds={}) | Q(model_sha256="")).values_list("pk", flat=True):
@@ -119,7 +132,7 @@ def _each_outcome_has_one_event() -> Findings:
     """Terminal screenings and items: events of outcome minus events of retry is one; pending ones have none left."""
     terminal: dict[str, int] = dict.fromkeys(ScreeningState.values, 1)
     terminal |= dict.fromkeys(PENDING, 0)
-    yield from _balance("screening", dict(Screening.objects.values_list("pk", "state")), terminal)
+    yield from _balance("screening", dict(Screening.with_trials.values_list("pk", "state")), terminal)
     terminal = dict.fromkeys(TERMINAL_ITEMS, 1)
     terminal |= dict.fromkeys(PENDING_ITEMS, 0)
     yield from _balance("item", dict(Item.objects.values_list("pk", "state")), terminal)
@@ -237,6 +250,7 @@ CHECKS: Final[Mapping[str, Callable[[], Findings]]] = {
     "accepted": _accepted_items_have_images,
     "duplicates": _duplicates_lead_somewhere,
     "images": _images_have_screenings,
+    "doubled": _nothing_is_doubled,
     "results": _results_are_whole,
     "outcomes": _each_outcome_has_one_event,
     "stuck": _nothing_is_stuck,

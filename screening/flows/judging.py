@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -26,6 +27,7 @@ NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thou
     "flagged",
     "scores",
     "thresholds",
+    "done_at",
     "site_id",
     "image__modality",
     "image__not_assessed",
@@ -56,7 +58,9 @@ Series = Mapping[tuple[UUID, str], Sequence[Screening]]  # by model version and 
 def rows_of(studies: Sequence[Study]) -> dict[UUID, list[Screening]]:
     """By study: its screenings, each with its image, no more of them read than judging takes."""
     rows: dict[UUID, list[Screening]] = defaultdict(list)
-    for row in Screening.objects.filter(study__in=studies).select_related("image").only(*NEEDED):
+    for row in (
+        Screening.objects.filter(study__in=studies, image__superseded=False).select_related("image").only(*NEEDED)
+    ):
         rows[row.study_id].append(row)
     return rows
 
@@ -129,7 +133,7 @@ def _summarised(study: Study, series: Series) -> list[SeriesResult]:
     results = []
     for (version_id, series_uid), group in series.items():
         version = versions[version_id]
-        thresholds = thresholds_of(site_ids=[study.site_id], version=version)[study.site_id]
+        thresholds = _applied(group) or thresholds_of(site_ids=[study.site_id], version=version)[study.site_id]
         result = summarise(study_id=study.pk, version=version, rows=group, thresholds=thresholds)
         result.series_uid = series_uid
         results.append(result)
@@ -140,3 +144,16 @@ def _summarised(study: Study, series: Series) -> list[SeriesResult]:
         update_fields=["outcome", "code", "slices", "scores", "thresholds", "flagged"],
     )
     return results
+
+
+def _applied(rows: Sequence[Screening]) -> dict[str, float]:
+    """The operating points under which the last of these slices was scored; none if none was.
+
+    Not those of now: a study that is judged again because another model looked at it keeps its flags.
+    """
+    scored = [row for row in rows if row.state == ScreeningState.SCORED and row.done_at is not None]
+    return dict(max(scored, key=_when).thresholds) if scored else {}
+
+
+def _when(row: Screening) -> datetime:
+    return row.done_at or datetime.min.replace(tzinfo=UTC)

@@ -44,11 +44,12 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
     group_by: str = GroupBy.AUTO,
     idempotency_key: str | None = None,
     quick: bool = False,
+    intake: str = "",
 ) -> Upload:
-    """Open an upload; with a key that came before, give the upload that it opened.
+    """Open an upload; with a key that came before, give the upload that it opened; for an intake, the open one.
 
     Whoever calls has made sure that the user may upload at the site. No model named means
-    the newest version of every active one that is a default; which those are is fixed now.
+    of every active one that is a default the version that the site screens with; which those are is fixed now.
 
     Raises:
         UnknownModel: a model that is not registered or not active.
@@ -58,15 +59,17 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
         site=site,
         created_by=user,
         name=name,
-        models_chosen=[version.name for version in chosen_models(models)],
+        models_chosen=[version.name for version in chosen_models(models, site_id=site.pk)],
         modality=modality,
         priority=priority,
         group_by=group_by,
         quick=quick,
         idempotency_key=idempotency_key,
+        intake=intake,
     )
     upload = _open(wanted)
-    log.info("upload_opened", upload=str(upload.pk))
+    if upload is wanted:
+        log.info("upload_opened", upload=str(upload.pk))
     return upload
 
 
@@ -80,6 +83,10 @@ def _open(wanted: Upload) -> Upload:
         known = same_key.select_related("site").first()
         if known is not None:
             return _same(known, wanted)
+    if wanted.intake:
+        open_ones = Upload.objects.filter(site=wanted.site, created_by=wanted.created_by, state=UploadState.OPEN)
+        if (receiving := open_ones.filter(intake=wanted.intake).first()) is not None:
+            return receiving
     with transaction.atomic():
         wanted.save(force_insert=True)
         detail = {

@@ -11,6 +11,7 @@ from django.utils import timezone
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
+from screening.faultpoints import reach
 from screening.flows.acts import AT_ONCE, cancel_upload
 from screening.flows.blobs import drop_unneeded
 from screening.flows.settle import judge_studies
@@ -48,7 +49,9 @@ def purge_study(*, study_id: UUID, actor: Actor) -> None:
 
 
 def _purge(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None) -> None:
-    for site_id, hashes in _purge_rows(study_ids, actor, upload_id).items():
+    gone = _purge_rows(study_ids, actor, upload_id)
+    reach("purge.rows_gone")
+    for site_id, hashes in gone.items():
         drop_unneeded(site_id, hashes)
 
 
@@ -61,11 +64,14 @@ def _purge_rows(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None)
     doomed = Image.objects.filter(study__in=studies)
     if upload_id is not None:
         items = Item.objects.filter(upload_id=upload_id, state=ItemState.ACCEPTED)
-        doomed = doomed.filter(Exists(items.filter(study_id=OuterRef("study_id"), sha256=OuterRef("sha256"))))
+        sent = Exists(items.filter(study_id=OuterRef("study_id"), sha256=OuterRef("sha256")))
+        # What was made of a picture goes with it.
+        made = Exists(items.filter(study_id=OuterRef("study_id"), sha256=OuterRef("corrects__sha256")))
+        doomed = doomed.filter(sent | made)
     files = list(doomed.order_by().values_list("study_id", "sha256"))
-    list(Screening.objects.select_for_update().filter(image__in=doomed).order_by("pk").values_list("pk"))
+    list(Screening.with_trials.select_for_update().filter(image__in=doomed).order_by("pk").values_list("pk"))
     Explanation.objects.filter(screening__image__in=doomed).delete()
-    Screening.objects.filter(image__in=doomed).delete()
+    Screening.with_trials.filter(image__in=doomed).delete()
     SeriesResult.objects.filter(study__in=studies).delete()
     doomed.delete()
     left = set(Image.objects.filter(study__in=studies).order_by().values_list("study_id", flat=True))

@@ -1,7 +1,7 @@
 """The receipt: every item of an upload, its one outcome, and what the models said. Page, JSON and CSV share it."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -64,24 +64,35 @@ class ReceiptItem:
     images: list[ReceiptImage] = field(default_factory=list)
 
 
-def receipt(upload: Upload, *, with_paths: bool) -> Iterator[ReceiptItem]:
+Hides = Callable[[Iterable[UUID]], Collection[UUID]]  # of these studies, those whose results are not told
+
+
+def hides_nothing(_studies: Iterable[UUID]) -> Collection[UUID]:
+    """For whoever sees every result."""
+    return ()
+
+
+def receipt(upload: Upload, *, with_paths: bool, hides: Hides = hides_nothing) -> Iterator[ReceiptItem]:
     """Give every item of an upload, a few hundred read at a time.
 
-    Without paths the order tells nothing about them either.
+    Without paths the order tells nothing about them either. Of studies that are hidden no result is given.
     """
     order = ("path", "pk") if with_paths else ("pk",)
     keys = list(Item.objects.filter(upload=upload).order_by(*order).values_list("pk", flat=True))
     for start in range(0, len(keys), AT_ONCE):
         chunk = keys[start : start + AT_ONCE]
         items = Item.objects.in_bulk(chunk)
-        yield from assemble(upload, [items[key] for key in chunk if key in items], with_paths=with_paths)
+        yield from assemble(upload, [items[key] for key in chunk if key in items], with_paths=with_paths, hides=hides)
 
 
-def assemble(upload: Upload, items: Sequence[Item], *, with_paths: bool) -> list[ReceiptItem]:
+def assemble(
+    upload: Upload, items: Sequence[Item], *, with_paths: bool, hides: Hides = hides_nothing
+) -> list[ReceiptItem]:
     """Give the receipt of some of an upload's items, in their order. A fixed number of queries."""
     originals = Item.objects.in_bulk([item.duplicate_of_id for item in items if item.duplicate_of_id])
     images = _images_of(upload, items, originals)
-    results = _results_of(upload, [image for group in images.values() for image in group])
+    hidden = hides({image.study_id for group in images.values() for image in group})
+    results = _results_of(upload, [one for group in images.values() for one in group if one.study_id not in hidden])
     studies = {item.pk: _study_of(item, images[item.pk]) for item in items}
     found = {key for key in studies.values() if key}
     names = dict(Study.objects.filter(pk__in=found).values_list("pk", "external_id"))

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ml.vocabulary import DISCLAIMER
-from screening.flows.receipt import ReceiptImage, ReceiptItem, ReceiptResult, receipt
+from screening.flows.receipt import Hides, ReceiptImage, ReceiptItem, ReceiptResult, hides_nothing, receipt
 from screening.uploads.models import Upload
 from screening.uploads.receipt import csv_lines
 
@@ -55,10 +55,10 @@ RESULT_COLUMNS: Final = ("model", "result", "result_code", "flag", "why", "score
 RUN_COLUMNS: Final = ("model_sha256", "runtime", "precision", "disclaimer")
 
 
-def receipt_csv(upload: Upload, *, with_paths: bool) -> Iterator[str]:
+def receipt_csv(upload: Upload, *, with_paths: bool, hides: Hides = hides_nothing) -> Iterator[str]:
     """Give the receipt as CSV: one line for each item, picture and model; the disclaimer stands in each."""
     columns = (*(PATH if with_paths else ()), *COLUMNS, *IMAGE_COLUMNS, *RESULT_COLUMNS, *RUN_COLUMNS)
-    items = receipt(upload, with_paths=with_paths)
+    items = receipt(upload, with_paths=with_paths, hides=hides)
     return csv_lines(columns, (row for item in items for row in csv_rows(item, with_paths=with_paths)))
 
 

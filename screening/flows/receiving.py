@@ -12,6 +12,7 @@ from django.utils import timezone
 from ml.vocabulary import REFUSALS
 from screening.audit.actor import Actor
 from screening.errors import NotOffered, UploadClosed
+from screening.faultpoints import reach
 from screening.flows.archiving import ArchiveProgress, Part, archive_offset, receive_archive_part
 from screening.flows.members import Member, admit_members, finish_archive
 from screening.queue import Call, call_after_commit
@@ -114,10 +115,12 @@ def receive_stored(*, upload_id: UUID, files: Sequence[Arrived], actor: Actor) -
     names = {file.stored.name for file in files}
     try:
         storage.flush_incoming()
+        reach("upload.stored")
         taken = _commit(upload_id, files, actor)
     except BaseException:
         storage.drop_incoming(names)
         raise
+    reach("upload.committed")
     storage.drop_incoming(names - taken.names)
     log.info("files_received", upload=str(upload_id), files=len(taken.moves))
     return taken.answers
@@ -147,6 +150,7 @@ def _commit(upload_id: UUID, files: Sequence[Arrived], actor: Actor) -> _Taken:
     upload.save(update_fields=["last_seen_at"])
     if taken.moves:
         call_after_commit(Call.INGEST_NEXT_BATCH)
+    reach("upload.recorded")
     return taken
 
 

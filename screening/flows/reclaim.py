@@ -7,6 +7,7 @@ from django.db import transaction
 
 from screening import leasing
 from screening.audit.actor import Actor
+from screening.faultpoints import reach
 from screening.flows.settle import judge_studies, settle_upload
 from screening.results.explaining import move_explanations
 from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
@@ -39,6 +40,8 @@ def _reclaim_screenings() -> int:
         put_back([row for row in rows if row not in poison])
         if poison:
             _quarantine(poison)
+        if rows:
+            reach("reclaim.freed")
     for upload_id in {row.upload_id for row in poison}:
         settle_upload(upload_id)
     return len(rows)

@@ -1,4 +1,4 @@
-"""A study that a reader answered."""
+"""A study that a reader answered, or whose answer was taken back."""
 
 from screening.audit.actor import Actor
 from screening.studies.models import Study, StudyState
@@ -11,3 +11,12 @@ def mark_reviewed(study: Study, *, actor: Actor) -> None:
     study.save(update_fields=["reviewed_revision"])
     fate = StudyFate(to=StudyState.REVIEWED, flagged=study.flagged, not_assessed=study.not_assessed)
     move_studies([(study, fate)], actor=actor)
+
+
+def mark_unreviewed(study: Study, *, reviewed_revision: int, actor: Actor) -> None:
+    """Note that an answer about a locked study was taken back: it waits again, in the caller's transaction."""
+    study.reviewed_revision = reviewed_revision
+    study.save(update_fields=["reviewed_revision"])
+    if study.state == StudyState.REVIEWED and reviewed_revision != study.revision:
+        to = StudyState.INCOMPLETE if study.not_assessed else StudyState.READY
+        move_studies([(study, StudyFate(to=to, flagged=study.flagged, not_assessed=study.not_assessed))], actor=actor)

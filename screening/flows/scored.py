@@ -8,6 +8,7 @@ from django.db import transaction
 from screening import leasing
 from screening.audit.actor import Actor
 from screening.errors import LeaseLost
+from screening.faultpoints import reach
 from screening.flows.settle import judge_studies, settle_upload
 from screening.leasing import Lease
 from screening.results.models import Screening, ScreeningState
@@ -67,7 +68,8 @@ def _commit(
         _fill(row, outcomes[row.pk], model, timings, thresholds[row.site_id])
     conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor)
     judge_studies(studies, actor=actor)
-    mark_changed((row.site_id, row.study_id) for row in rows)
+    mark_changed((row.site_id, row.study_id) for row in rows if not row.trial)
+    reach("inference.recorded")
     return {row.upload_id for row in rows}, len(rows)
 
 

@@ -6,9 +6,11 @@ from uuid import UUID
 from django.db import transaction
 
 from screening.audit.actor import Actor
+from screening.faultpoints import reach
 from screening.flows.explained import owe_explanations
 from screening.flows.judging import judge, rows_of
 from screening.flows.owed import is_screening, unasked
+from screening.flows.sampling import draw_samples
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study, StudyState
@@ -30,7 +32,9 @@ def judge_studies(studies: Sequence[Study], *, actor: Actor) -> list[UUID]:
     live = [study for study in studies if study.state != StudyState.PURGED]
     judged = [(study, judge(study, rows[study.pk], still_arriving=study.upload_id in arriving)) for study in live]
     owe_explanations([lead for _, one in judged for lead in one.leads])
-    return move_studies([(study, one.fate) for study, one in judged], actor=actor)
+    changed = set(move_studies([(study, one.fate) for study, one in judged], actor=actor))
+    draw_samples([study for study in live if study.pk in changed], actor=actor)
+    return list(changed)
 
 
 def _uploads_still_arriving(studies: Iterable[Study]) -> set[UUID]:
@@ -95,6 +99,7 @@ def _finish(upload_id: UUID, models_asked: Sequence[str]) -> bool:
     if upload.models_chosen != models_asked or upload_has_pending_files(upload_id) or is_screening(upload_id):
         return False
     move_upload(upload, to=UploadState.FINISHED, actor=SETTLER)
+    reach("settle.finished")
     return True
 
 

@@ -42,10 +42,12 @@ NAVIGATION: Final = (
     Way("desk:quick", _("Quick answer"), "bolt", UPLOADERS),
     Way("desk:uploads", _("Uploads"), "list", UPLOADERS),
     Way("review:worklist", _("Worklist"), "inbox", READERS),
+    Way("numbers:home", _("Numbers"), "chart", ADMINISTRATORS),
     Way("review:models", _("Models"), "cube", SEE_RESULTS),
     Way("sites", _("Site"), "people", ADMINISTRATORS),
 )
 ACCOUNT: Final = (
+    Way("hooks:notifications", _("E-mail"), "inbox", ()),
     Way("tokens", _("API tokens"), "key", SEE_RESULTS),
     Way("api:docs", _("API documentation"), "code", SEE_RESULTS),
     Way("password", _("Password"), "shield", ()),

@@ -91,7 +91,7 @@ def refused(request: HttpRequest, error: ScreeningError) -> HttpResponse:
 
 def explain(request: HttpRequest, why: Explanation) -> HttpResponse:
     """The explanation as JSON for programs, a notice for a part of a page, and a page for everybody else."""
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", "/dicomweb/")):
         return in_json(why)
     if request.headers.get("HX-Request") == "true":
         context = {"kind": "error", "message": why.message, "what_to_do": why.what_to_do, "code": why.code}

@@ -10,9 +10,10 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from screening.people.tokens import LONGEST_DAYS
-from screening.users.models import Membership, Role, Scope, Site, User
+from screening.users.models import Membership, Reads, Role, Scope, Site, User
 from screening.users.roles import SCOPES_OF
 
+LONGEST_HOURS = 24 * 365
 PLAIN_NAME = RegexValidator(r"^[\w.@+-]+\Z", _("Letters, digits and @ . + - _ only."))
 
 
@@ -186,3 +187,26 @@ class PolicyForm(forms.Form):
 
     hold_burned_in = forms.BooleanField(label=_("Hold back pictures that may carry burned-in text"), required=False)
     mask_text = forms.BooleanField(label=_("Fill what seems to be burned-in text with black"), required=False)
+
+
+def _hours(label: Any, help_text: Any) -> forms.IntegerField:
+    widget = forms.NumberInput(attrs={"class": "form-control"})
+    return forms.IntegerField(label=label, help_text=help_text, min_value=1, max_value=LONGEST_HOURS, widget=widget)
+
+
+class LimitsForm(forms.Form):
+    """By when a site's studies are to be read, and which of them."""
+
+    flagged_hours = _hours(
+        _("Flagged, hours"), _("Within so many hours after it was complete, a study that is flagged or not assessed.")
+    )
+    rest_hours = _hours(_("The rest, hours"), _("Not shorter than for the flagged."))
+    reads = forms.ChoiceField(
+        label=_("Readers read"), choices=Reads.choices, widget=forms.Select(attrs={"class": "form-select"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("rest_hours", LONGEST_HOURS) < cleaned.get("flagged_hours", 0):
+            self.add_error("rest_hours", _("The rest cannot be due before the flagged."))
+        return cleaned

@@ -1,5 +1,6 @@
 """What an administrator does at a site: roles, removals, policy. Each act is on the site's audit chain."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -58,7 +59,18 @@ def set_policy(*, site_id: UUID, hold_burned_in: bool, mask_text: bool, actor: A
 
     Pictures that the site holds already stay as they are.
     """
-    chosen = {"hold_burned_in": hold_burned_in, "mask_text": mask_text}
+    return _decide(site_id, {"hold_burned_in": hold_burned_in, "mask_text": mask_text}, actor)
+
+
+def set_limits(*, site_id: UUID, flagged_hours: int, rest_hours: int, reads: str, actor: Actor) -> Site:
+    """Decide within how many hours studies are to be read, and whether what is not flagged is read or sampled.
+
+    It holds at once, for the studies that wait too.
+    """
+    return _decide(site_id, {"flagged_hours": flagged_hours, "rest_hours": rest_hours, "reads": reads}, actor)
+
+
+def _decide(site_id: UUID, chosen: Mapping[str, object], actor: Actor) -> Site:
     with transaction.atomic():
         site = Site.objects.select_for_update().get(pk=site_id)
         changed: dict[str, object] = {name: value for name, value in chosen.items() if getattr(site, name) != value}

@@ -15,6 +15,7 @@ from screening.users.models import DisclaimerAcceptance, User
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 SESSION_KEY: Final = "disclaimer"
+MACHINES: Final = ("/api/", "/dicomweb/")  # what programs ask: answered in JSON, never with a page
 FREE: Final = ("/static/", "/healthz", "/readyz", "/favicon.ico")
 
 
@@ -46,7 +47,7 @@ def _accepted(request: HttpRequest, user: User) -> bool:
 
 
 def _ask(request: HttpRequest) -> HttpResponse:
-    if request.path.startswith("/api/"):
+    if request.path.startswith(MACHINES):
         body = {
             "code": "disclaimer_not_accepted",
             "message": "The disclaimer has not been accepted in its current version.",

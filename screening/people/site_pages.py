@@ -4,6 +4,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,9 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import verify_chain
-from screening.people.forms import PolicyForm, RoleForm
+from screening.people.forms import LimitsForm, PolicyForm, RoleForm
 from screening.people.links import NewLink, invite, open_invitations, withdraw_invitation
-from screening.people.members import change_role, remove_member, set_policy
+from screening.people.members import change_role, remove_member, set_limits, set_policy
+from screening.people.reads_forms import ReadsForm
 from screening.people.selectors import administered, members_of, site_events
 from screening.users.models import Membership, Site, User
 
@@ -104,6 +106,20 @@ def site_policy(request: HttpRequest, site_id: UUID) -> HttpResponse:
     return redirect("admin_site", site_id)
 
 
+@never_cache
+@login_required
+@require_POST
+def site_limits(request: HttpRequest, site_id: UUID) -> HttpResponse:
+    """Change by when the site's studies are to be read, and which of them."""
+    site = _site(request, site_id)
+    form = LimitsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, site, limits=form, status=400)
+    set_limits(site_id=site.pk, actor=Actor.user(_user(request)), **form.cleaned_data)
+    messages.success(request, _("Stored. It holds for every study that waits."))
+    return redirect("admin_site", site_id)
+
+
 @login_required
 @require_safe
 def site_audit(request: HttpRequest, site_id: UUID) -> HttpResponse:
@@ -116,7 +132,13 @@ def site_audit(request: HttpRequest, site_id: UUID) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, site: Site, *, made: NewLink | None = None, form: RoleForm | None = None, status: int = 200
+    request: HttpRequest,
+    site: Site,
+    *,
+    made: NewLink | None = None,
+    form: RoleForm | None = None,
+    limits: LimitsForm | None = None,
+    status: int = 200,
 ) -> HttpResponse:
     link = request.build_absolute_uri(reverse("invitation", args=[made.secret])) if made else ""
     context = {
@@ -125,6 +147,8 @@ def _page(
         "invitations": open_invitations(site),
         "form": form or RoleForm(),
         "policy": PolicyForm(initial={"hold_burned_in": site.hold_burned_in, "mask_text": site.mask_text}),
+        "limits": limits or LimitsForm(initial=model_to_dict(site, ["flagged_hours", "rest_hours", "reads"])),
+        "reads": ReadsForm.of(site),
         "made": made,
         "link": link,
     }

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, path
 
-from screening.people import entrance, health, site_pages, token_pages
+from screening.people import entrance, health, key_pages, reads_pages, site_pages, token_pages
 
 urlpatterns: list[URLPattern] = [
     path("", entrance.home, name="home"),
@@ -26,6 +26,11 @@ urlpatterns: list[URLPattern] = [
     path("sites/<uuid:site_id>/members/<int:membership_id>/role/", site_pages.member_role, name="member_role"),
     path("sites/<uuid:site_id>/members/<int:membership_id>/remove/", site_pages.member_remove, name="member_remove"),
     path("sites/<uuid:site_id>/policy/", site_pages.site_policy, name="site_policy"),
+    path("sites/<uuid:site_id>/key/", key_pages.site_key_page, name="site_key"),
+    path("sites/<uuid:site_id>/key/export/", key_pages.key_export, name="key_export"),
+    path("sites/<uuid:site_id>/key/rotate/", key_pages.key_rotate, name="key_rotate"),
+    path("sites/<uuid:site_id>/limits/", site_pages.site_limits, name="site_limits"),
+    path("sites/<uuid:site_id>/reads/", reads_pages.site_reads, name="site_reads"),
     path("sites/<uuid:site_id>/audit/", site_pages.site_audit, name="site_audit"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -4,11 +4,15 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from screening import leasing
 from screening.leasing import Lease
 from screening.results.models import ModelVersion, Screening, ScreeningState
+from screening.uploads.ranks import ahead_of_the_queue
 
+# No model: `manage.py make_sandbox` says its scores, and no worker looks for its bundle.
+SCRIPTED: Final = "sandbox-script"
 MOST_ROWS: Final = 64  # in one lease and one commit; the model takes as many at once as it is fastest with
 
 
@@ -17,11 +21,9 @@ def rows_of_a_lease() -> int:
     return settings.CONFIG.batch_size or MOST_ROWS
 
 
-def claim_batch(*, model_version_id: UUID, limit: int) -> tuple[Lease, list[Screening]]:
-    """Lease up to `limit` waiting screenings of a lane, across uploads, in the order of their rank."""
-    waiting = Screening.objects.filter(model_version_id=model_version_id, state=ScreeningState.WAITING).select_related(
-        "image"
-    )
+def claim_batch(*, model_version_id: UUID, limit: int, urgent: bool = False) -> tuple[Lease, list[Screening]]:
+    """Lease up to `limit` waiting screenings of a lane, across uploads, by rank; or of its urgent ones alone."""
+    waiting = _waiting(model_version_id, urgent=urgent).select_related("image")
     return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ScreeningState.LEASED)
 
 
@@ -30,9 +32,12 @@ def release_batch(lease: Lease) -> int:
     return leasing.give_back(Screening, lease, state=ScreeningState.WAITING)
 
 
-def lanes_with_work() -> list[UUID]:
-    """Model versions for which screenings wait."""
-    lanes = ModelVersion.objects.order_by("pk").values_list("pk", flat=True)
-    return [
-        lane for lane in lanes if Screening.objects.filter(model_version_id=lane, state=ScreeningState.WAITING).exists()
-    ]
+def lanes_with_work(*, urgent: bool = False) -> list[UUID]:
+    """Model versions for which screenings wait, or urgent ones."""
+    lanes = ModelVersion.objects.exclude(slug=SCRIPTED).order_by("pk").values_list("pk", flat=True)
+    return [lane for lane in lanes if _waiting(lane, urgent=urgent).exists()]
+
+
+def _waiting(lane: UUID, *, urgent: bool) -> QuerySet[Screening]:
+    waiting = Screening.with_trials.filter(model_version_id=lane, state=ScreeningState.WAITING)
+    return waiting.filter(rank__lt=ahead_of_the_queue()) if urgent else waiting

@@ -80,6 +80,33 @@ class OperatingPoint(models.Model):
         return f"{self.label} {self.value:.3f}"
 
 
+class SiteVersion(models.Model):
+    """Which version of a model a site screens with, where nobody names one. The newest row of a slug applies.
+
+    A site without one takes the newest version that is registered.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="model_choices")
+    slug = models.CharField(max_length=60)
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+")
+    valid_from = models.DateTimeField(default=timezone.now)
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Empty: kept as it was.",
+    )
+
+    class Meta:
+        ordering = ("-valid_from", "-pk")
+        indexes = [models.Index(fields=["site", "slug", "-valid_from"], name="versions_of_site")]
+
+    def __str__(self) -> str:
+        return f"{self.site_id}: {self.version_id}"
+
+
 class ScreeningState(models.TextChoices):
     WAITING = "waiting"
     LEASED = "leased"
@@ -94,8 +121,19 @@ PENDING = (ScreeningState.WAITING, ScreeningState.LEASED)
 NOT_ASSESSED = (ScreeningState.INCONCLUSIVE, ScreeningState.FAILED, ScreeningState.QUARANTINED)
 
 
+class CountingScreenings(models.Manager["Screening"]):
+    """The screenings that count. What another version only tries in a replay is no result of anything."""
+
+    def get_queryset(self) -> models.QuerySet["Screening"]:
+        return super().get_queryset().filter(trial=False)
+
+
 class Screening(Leased):
-    """One model version on one picture: the leased unit of work, and its result."""
+    """One model version on one picture: the leased unit of work, and its result.
+
+    `Screening.objects` leaves trials out, so that no page, count or flag meets one; workers, purges and checks of the
+    whole table ask `Screening.with_trials`.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="screenings")
@@ -116,12 +154,25 @@ class Screening(Leased):
     runtime = models.CharField(max_length=24, blank=True)
     precision = models.CharField(max_length=12, blank=True)
     timings = models.JSONField(default=dict, help_text="Milliseconds, of the batch and its size.")
+    trial = models.BooleanField(
+        default=False, db_default=False, help_text="Made for a replay: its scores are kept, and flag nothing."
+    )
     created_at = models.DateTimeField(default=timezone.now)
     done_at = models.DateTimeField(null=True)
 
+    objects = CountingScreenings()
+    with_trials = models.Manager["Screening"]()
+
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["image", "model_version", "pipeline"], name="screened_once_per_pipeline"),
+            models.UniqueConstraint(
+                fields=["image", "model_version", "pipeline"],
+                condition=Q(trial=False),
+                name="screened_once_per_pipeline",
+            ),
+            models.UniqueConstraint(
+                fields=["image", "model_version", "pipeline"], condition=Q(trial=True), name="tried_once_per_pipeline"
+            ),
             models.CheckConstraint(condition=Q(state__in=ScreeningState.values), name="screening_state_is_known"),
             models.CheckConstraint(
                 condition=Q(state="leased", lease_token__isnull=False)
@@ -140,6 +191,12 @@ class Screening(Leased):
             models.Index(
                 fields=["state", "model_version", "done_at"],
                 name="screenings_done",
+                condition=Q(done_at__isnull=False),
+            ),
+            # What a model said at a site in a period: pages of thresholds and numbers.
+            models.Index(
+                fields=["site", "model_version", "done_at", "id"],
+                name="screenings_done_at_site",
                 condition=Q(done_at__isnull=False),
             ),
         ]

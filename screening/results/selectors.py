@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from ml.vocabulary import NOT_ASSESSED_TEXT, NotAssessed, note_text
 from screening.errors import UnknownModel
-from screening.results.models import ModelVersion, Screening, ScreeningState
+from screening.results.models import ModelVersion, Screening, ScreeningState, SiteVersion
 from screening.studies.models import Study, StudyState
 
 FLAGGED: Final = "flagged"
@@ -26,18 +27,20 @@ _OTHER_CODES: Final = {
 }
 
 
-def chosen_models(names: Sequence[str]) -> list[ModelVersion]:
-    """The active model versions of these names, each `slug@version` or a slug for its newest.
+def chosen_models(names: Sequence[str], *, site_id: UUID | None = None) -> list[ModelVersion]:
+    """The active model versions of these names, each `slug@version` or a slug for the one its site screens with.
 
-    None named means the default ones: what a person would be shown who knows nothing of models.
+    None named means the default ones: what a person would be shown who knows nothing of models. A site that decided
+    nothing, or none, screens with the newest.
 
     Raises:
         UnknownModel: a name that is not registered or not active.
     """
     active = list(ModelVersion.objects.active())
+    standing = _standing(active, site_id)
     if not names:
-        return _defaults(_newest(active))
-    by_name = {version.slug: version for version in reversed(active)} | {version.name: version for version in active}
+        return _defaults(standing)
+    by_name = {version.slug: version for version in standing} | {version.name: version for version in active}
     unknown = [name for name in names if name not in by_name]
     if unknown:
         raise UnknownModel(f"No active model is named {', '.join(unknown)}.")
@@ -51,6 +54,16 @@ def still_active(names: Sequence[str]) -> list[ModelVersion]:
     by_name = {version.name: version for version in active}
     found = [by_name.get(name) or newest.get(name.partition("@")[0]) for name in names]
     return list({version.pk: version for version in found if version is not None}.values())
+
+
+def _standing(active: Sequence[ModelVersion], site_id: UUID | None) -> list[ModelVersion]:
+    """Of every slug the version that the site decided on, if it is still active; else the newest."""
+    newest = _newest(active)
+    if site_id is None:
+        return newest
+    decided = SiteVersion.objects.filter(site_id=site_id, version__active=True).order_by("valid_from", "pk")
+    by_slug = {choice.slug: choice.version for choice in decided.select_related("version")}
+    return [by_slug.get(version.slug, version) for version in newest]
 
 
 def _newest(active: Sequence[ModelVersion]) -> list[ModelVersion]:

@@ -11,6 +11,7 @@ from screening.errors import BadBundle
 from screening.results.models import ModelVersion, OperatingPoint, Screening, ScreeningState
 from screening.studies.models import Image
 from screening.studies.values import JSON
+from screening.users.models import User
 
 
 @transaction.atomic
@@ -61,9 +62,26 @@ def thresholds_of(*, site_ids: Iterable[UUID], version: ModelVersion) -> dict[UU
     """For each site, the value of every flag-raising label: the site's own, else as shipped."""
     wanted = list(site_ids)
     rows = OperatingPoint.objects.filter(model_version=version, label__in=version.flag_labels)
-    rows = rows.filter(Q(site__isnull=True) | Q(site_id__in=wanted)).order_by("valid_from")
+    rows = rows.filter(Q(site__isnull=True) | Q(site_id__in=wanted)).order_by("valid_from", "pk")
     shipped = {row.label: row.value for row in rows if row.site_id is None}
     return {site_id: shipped | {row.label: row.value for row in rows if row.site_id == site_id} for site_id in wanted}
+
+
+def set_point(
+    *, site_id: UUID, version: ModelVersion, label: str, value: float, proposed_by: User, approved_by: User
+) -> OperatingPoint:
+    """Make a value the operating point for what a site screens from now on, in the caller's transaction.
+
+    Nothing that was screened changes. The caller has made sure that two people wanted it.
+    """
+    return OperatingPoint.objects.create(
+        site_id=site_id,
+        model_version=version,
+        label=label,
+        value=value,
+        proposed_by=proposed_by,
+        approved_by=approved_by,
+    )
 
 
 def plan(

@@ -14,6 +14,7 @@ from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
 from screening.errors import IllegalTransition
 from screening.results.models import Screening, ScreeningState
+from screening.results.services import flags_raised
 from screening.upserting import write_columns
 
 _OUTCOMES = frozenset(
@@ -111,6 +112,27 @@ def hand_over(pairs: Sequence[tuple[Screening, UUID]]) -> None:
     write_columns([row for row, _ in pairs], ["upload"])
 
 
+def reapply(rows: Sequence[Screening], *, thresholds: Mapping[str, float], actor: Actor) -> list[Screening]:
+    """Hold locked rows with scores against other operating points; scores stay. Those that stood under others.
+
+    One audit event for each study that such a row belongs to: its chain tells what applied before and since.
+    """
+    moved = [row for row in rows if row.state == ScreeningState.SCORED and row.thresholds != thresholds]
+    drafts: dict[UUID, Draft] = {}
+    for row in moved:
+        before = row.thresholds
+        row.thresholds = dict(thresholds)
+        row.flagged = bool(flags_raised(row.scores, thresholds))
+        detail = {"model": str(row.model_version_id), "before": before, "thresholds": row.thresholds, "rows": 0}
+        draft = drafts.setdefault(
+            row.study_id, Draft(ChainKind.STUDY, row.study_id, row.site_id, "study:reflagged", detail)
+        )
+        draft.detail["rows"] += 1
+    write_columns(moved, ["thresholds", "flagged"])
+    record(actor, list(drafts.values()))
+    return moved
+
+
 def outcome_draft(row: Screening) -> Draft:
     """The audit event of an outcome: everything needed to compute the decision again."""
     detail = {
@@ -123,7 +145,7 @@ def outcome_draft(row: Screening) -> Draft:
         "scores": row.scores,
         "thresholds": row.thresholds,
         "flagged": row.flagged,
-    }
+    } | ({"trial": True} if row.trial else {})
     return Draft(ChainKind.STUDY, row.study_id, row.site_id, f"screening:{row.state}", detail)
 
 

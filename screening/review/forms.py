@@ -13,14 +13,19 @@ from screening.review.models import Answer
 from screening.review.trays import Answered, Filters, Tray
 from screening.studies.models import StudyState
 
+UNUSABLE = "technically unusable"
 REASONS = (
     ("", _("Choose a reason")),
     ("not a frontal chest radiograph or axial slice", _("Not a frontal chest radiograph or axial slice")),
     ("poor exposure or artefacts", _("Poor exposure or artefacts")),
     ("cut off or rotated", _("Cut off or rotated")),
     ("resolution too low", _("Resolution too low")),
+    (UNUSABLE, _("Technically unusable")),
     ("other, see comment", _("Other, see comment")),
 )
+
+
+_FURTHER = ("site", "modality", "finding", "score_from", "score_to", "reviewer", "age", "newest")
 
 
 class FilterForm(forms.Form):
@@ -41,6 +46,26 @@ class FilterForm(forms.Form):
     )
     upload = forms.UUIDField(required=False)
     model = forms.UUIDField(required=False)
+    site = forms.UUIDField(required=False)
+    modality = forms.ChoiceField(required=False, choices=[("", _("Any")), ("xray", _("X-ray")), ("ct", _("CT"))])
+    finding = forms.CharField(required=False, max_length=40)
+    score_from = forms.FloatField(required=False, min_value=0, max_value=1)
+    score_to = forms.FloatField(required=False, min_value=0, max_value=1)
+    reviewer = forms.IntegerField(required=False, min_value=1)
+    age = forms.TypedChoiceField(
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[
+            ("", _("Any")),
+            ("1", _("over 1 hour")),
+            ("4", _("over 4 hours")),
+            ("24", _("over 1 day")),
+            ("72", _("over 3 days")),
+            ("168", _("over 7 days")),
+        ],
+    )
+    newest = forms.BooleanField(required=False)
 
     def filters(self, tray: Tray) -> Filters:
         """The filters that were understood."""
@@ -54,6 +79,7 @@ class FilterForm(forms.Form):
             state=given.get("state") or "",
             upload=upload,
             model=model,
+            **{name: given[name] for name in _FURTHER if given.get(name) not in {None, ""}},
         )
 
 

@@ -15,7 +15,7 @@ from screening.errors import ScreeningError
 from screening.flows.explained import ask_explanation, files_of
 from screening.results.heat import CAVEAT, PENDING, HeatLine, heat_of
 from screening.results.models import Explanation, ExplanationState, Screening
-from screening.review.selectors import image_for, visible_studies
+from screening.review.selectors import image_for, open_studies
 from screening.studies.models import Image
 from screening.users.models import User
 
@@ -27,6 +27,8 @@ access = structlog.get_logger("screening.access")
 def heat(request: HttpRequest, image_id: UUID) -> HttpResponse:
     """The maps of one picture; a POST has one drawn first."""
     image = image_for(request.user, image_id)
+    if not open_studies(request.user).filter(pk=image.study_id).exists():
+        raise Http404
     problem = _ask(request, image) if request.method == "POST" else None
     return render(request, "review/_heat.html", {**heat_context(image), "problem": problem})
 
@@ -79,7 +81,7 @@ def overlay(request: HttpRequest, explanation_id: UUID) -> FileResponse:
 
 
 def _drawn(request: HttpRequest, explanation_id: UUID) -> Explanation:
-    visible = Explanation.objects.filter(screening__study__in=visible_studies(request.user))
+    visible = Explanation.objects.filter(screening__study__in=open_studies(request.user))
     found = visible.filter(pk=explanation_id, state=ExplanationState.DRAWN).select_related("screening__image").first()
     if found is None:
         raise Http404

@@ -1,18 +1,21 @@
 """A page of a tray as people see it. Nothing here knows a path or the name of an upload."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import OuterRef, Subquery
+from django.utils import timezone
 
 from screening.results.models import Screening, SeriesResult
 from screening.results.opinions import Opinion, of_study
 from screening.results.selectors import study_word
 from screening.review.models import Answer, Review
+from screening.review.order import Place
 from screening.studies.models import Image, Study
 from screening.uploads.models import Upload
 from screening.users.models import User
@@ -29,10 +32,18 @@ class Row:
     answers: tuple[str, ...]
     pictures: int
     cover: UUID | None
+    due: datetime | None = None
+    is_overdue: bool = False
+    held_by: str = ""
 
     @property
     def short(self) -> str:
         return str(self.study.pk)[:8]
+
+    @property
+    def is_askable(self) -> bool:
+        """Whether a model of this study raises a flag, so that there is a finding to answer."""
+        return any(opinion.version.flag_labels for opinion in self.opinions)
 
     @property
     def badge(self) -> str:
@@ -44,11 +55,14 @@ class Row:
         return tuple(dict.fromkeys(o.sentence for o in self.opinions if o.word == "not assessed"))
 
 
-def rows_of(study_ids: Sequence[UUID]) -> list[Row]:
+def rows_of(places: Sequence[Place], held: Mapping[UUID, str] = MappingProxyType({})) -> list[Row]:
     """The studies of a page, in the given order, with a fixed number of queries."""
+    study_ids = [place.study for place in places]
     studies = Study.objects.filter(pk__in=study_ids).select_related("site").in_bulk()
     screenings: dict[UUID, list[Screening]] = defaultdict(list)
-    found = Screening.objects.filter(study_id__in=study_ids).select_related("model_version", "image")
+    found = Screening.objects.filter(study_id__in=study_ids, image__superseded=False).select_related(
+        "model_version", "image"
+    )
     for screening in found.defer("model_version__card", "timings", "image__facts", "image__timings"):
         screenings[screening.study_id].append(screening)
     series: dict[UUID, list[SeriesResult]] = defaultdict(list)
@@ -60,7 +74,18 @@ def rows_of(study_ids: Sequence[UUID]) -> list[Row]:
     for study_id, image_id in Image.objects.filter(study_id__in=study_ids).values_list("study_id", "pk"):
         images[study_id].append(image_id)
     answers = _answers(study_ids)
-    return [_row(studies[pk], screenings[pk], series[pk], images[pk], answers[pk]) for pk in study_ids if pk in studies]
+    now = timezone.now()
+    rows = (_row(studies[pk], screenings[pk], series[pk], images[pk], answers[pk]) for pk in study_ids if pk in studies)
+    dues = {place.study: place.due for place in places}
+    return [
+        replace(
+            row,
+            due=dues[row.study.pk],
+            is_overdue=dues[row.study.pk] <= now,
+            held_by=held.get(row.study.pk, ""),
+        )
+        for row in rows
+    ]
 
 
 def _row(

@@ -1,13 +1,15 @@
 """Who may open what on the review pages. What a user may not see does not exist for them."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
+from screening.review.blinding import Veil
 from screening.studies.models import Image, Study, StudyState
-from screening.users.models import User
+from screening.users.models import Site, User
 from screening.users.roles import READERS, SEE_RESULTS, holds, sites_where
 
 Visitor = User | AnonymousUser
@@ -30,6 +32,11 @@ def study_for(user: Visitor, study_id: UUID) -> Study:
     return study
 
 
+def open_studies(user: Visitor) -> QuerySet[Study]:
+    """Of the visible studies those of which the user may see what models and other readers said."""
+    return visible_studies(user).exclude(Veil(user).over)
+
+
 def image_for(user: Visitor, image_id: UUID) -> Image:
     """The picture, if the user may see its study.
 
@@ -50,3 +57,20 @@ def may_answer(user: Visitor, study: Study) -> bool:
 def reads_somewhere(user: Visitor) -> bool:
     """Whether the user reads at any site."""
     return sites_where(user, READERS).exists()
+
+
+def readers_of(sites: Iterable[Site]) -> list[tuple[int, str]]:
+    """Who reads at these sites: key and name, by name."""
+    readers = User.objects.filter(memberships__site__in=list(sites), memberships__role__in=READERS)
+    return list(readers.order_by("username").values_list("pk", "username").distinct())
+
+
+def reader_of(request: HttpRequest) -> User:
+    """The visitor, who reads at some site.
+
+    Raises:
+        Http404: nobody, or somebody who reads nowhere.
+    """
+    if not isinstance(request.user, User) or not reads_somewhere(request.user):
+        raise Http404
+    return request.user

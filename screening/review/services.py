@@ -11,10 +11,13 @@ from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
 from screening.errors import IllegalTransition, InvalidAnswer
 from screening.flows.reviewed import mark_reviewed
-from screening.results.models import Screening
 from screening.retrying import again_on_conflict
+from screening.review.claims import refuse_taken
+from screening.review.errors import StudyMoved
 from screening.review.findings import findings_of
-from screening.review.models import Answer, Review
+from screening.review.flags import flagged_scores
+from screening.review.models import Answer, Claim, Review
+from screening.review.reads import follow, turn_of
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study, StudyState
 from screening.users.models import User
@@ -34,19 +37,36 @@ OPEN = (StudyState.RECEIVING, StudyState.SCREENING)
 @again_on_conflict
 @transaction.atomic
 def record_review(
-    *, study_id: UUID, reader: User, answers: Mapping[str, AnswerIn], comment: str, actor: Actor
+    *,
+    study_id: UUID,
+    reader: User,
+    answers: Mapping[str, AnswerIn],
+    comment: str,
+    actor: Actor,
+    read_id: UUID | None = None,
+    revision: int | None = None,
 ) -> list[Review]:
     """Store a reader's answer for every finding of a study; an earlier one of the same reader is superseded.
 
+    `read_id` names the second read or adjudication that the reader opened, if it was one; `revision` is that of the
+    study as they saw it.
+
     Raises:
+        AlreadyRead: somebody else has done that read; nothing changed.
         InvalidAnswer: a finding has no answer, is unknown, or "not assessable" lacks its reason; nothing changed.
         IllegalTransition: pictures are still being screened, or the study was purged.
+        StudyMoved: a picture came since the reader opened the study; nothing changed.
+        StudyTaken: another reader has it open; nothing changed.
     """
     study = Study.objects.select_for_update().get(pk=study_id)
     if study.state in {*OPEN, StudyState.PURGED}:
         raise IllegalTransition(f"A study that is {study.state} cannot be answered.")
+    if revision is not None and revision != study.revision:
+        raise StudyMoved("A picture of this study came in since you opened it.")
+    refuse_taken(study, reader)
     _check(answers, [finding.slug for finding in findings_of(study)])
-    flagged = _flagged_labels(study)
+    turn = turn_of(study, reader, read_id=read_id)
+    scores = flagged_scores(study)
     reviews = [
         Review(
             study=study,
@@ -56,13 +76,16 @@ def record_review(
             answer=given.answer,
             reason=given.reason,
             comment=comment,
-            flagged=finding in flagged,
+            flagged=finding in scores,
+            kind=turn.kind,
+            blinded=turn.blinded,
         )
         for finding, given in answers.items()
     ]
     _supersede(study, reader, reviews)
-    record(actor, [_draft(review) for review in reviews])
+    record(actor, [_draft(review) for review in reviews] + follow(study, turn, reviews, scores))
     mark_reviewed(study, actor=actor)
+    Claim.objects.filter(study=study, reader=reader).delete()
     mark_changed([(study.site_id, study.pk)])
     return reviews
 
@@ -77,11 +100,6 @@ def _check(answers: Mapping[str, AnswerIn], asked: Sequence[str]) -> None:
             raise InvalidAnswer(f"Why {finding} is not assessable is missing.")
 
 
-def _flagged_labels(study: Study) -> set[str]:
-    rows = Screening.objects.filter(study=study, flagged=True).values_list("scores", "thresholds")
-    return {label for scores, points in rows for label, point in points.items() if scores.get(label, 0.0) >= point}
-
-
 def _supersede(study: Study, reader: User, reviews: Sequence[Review]) -> None:
     """Write the new answers and point the old ones at them. The old rows keep everything they said."""
     standing = {
@@ -90,13 +108,10 @@ def _supersede(study: Study, reader: User, reviews: Sequence[Review]) -> None:
     }
     for review in reviews:
         old = standing.get(review.finding)
-        if old is not None:  # the constraint allows one standing answer: step aside first, then point at the new one
-            old.superseded_by = old
+        if old is not None:  # first, since one answer may stand; that it points at a row is asked at the commit
+            old.superseded_by_id = review.pk
             old.save(update_fields=["superseded_by"])
         review.save(force_insert=True)
-        if old is not None:
-            old.superseded_by = review
-            old.save(update_fields=["superseded_by"])
 
 
 def _draft(review: Review) -> Draft:
@@ -106,5 +121,7 @@ def _draft(review: Review) -> Draft:
         "answer": review.answer,
         "revision": review.revision,
         "flagged": review.flagged,
+        "kind": review.kind,
+        "blinded": review.blinded,
     }
     return Draft(ChainKind.STUDY, review.study_id, review.study.site_id, "study:answered", detail)

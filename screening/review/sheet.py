@@ -4,17 +4,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from ml.vocabulary import NOT_ASSESSED_TEXT, note_text
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import ChainReport, chain_key, verify_chain
+from screening.flows.correcting import corrections_of
 from screening.results.models import Screening
-from screening.results.opinions import Opinion, of_picture, of_study
+from screening.results.opinions import Opinion, Score, of_picture, of_study
 from screening.results.selectors import study_word
 from screening.review.findings import Finding, findings_of
 from screening.review.forms import Given
@@ -23,6 +24,12 @@ from screening.studies.models import Image, Study
 from screening.users.models import User
 
 LATEST_EVENTS: Final = 200
+_WORDS: Final = {
+    "turn_right": gettext_lazy("Turn clockwise and screen again"),
+    "turn_around": gettext_lazy("Turn upside down and screen again"),
+    "turn_left": gettext_lazy("Turn counter-clockwise and screen again"),
+    "invert": gettext_lazy("Invert and screen again"),
+}
 _CAUSES: Final = {code.value: text for code, text in NOT_ASSESSED_TEXT.items()}
 
 
@@ -39,6 +46,16 @@ class Picture:
     @property
     def flagged(self) -> bool:
         return any(opinion.word == "flagged" for opinion in self.opinions)
+
+    @property
+    def corrections(self) -> tuple[tuple[str, str], ...]:
+        """What a reader may have done to a picture that lies wrong: stable names and words."""
+        return tuple((name, str(_WORDS[name])) for name in corrections_of(self.image))
+
+    @property
+    def lead(self) -> Score | None:
+        """The highest of the scores that decide."""
+        return max((one.lead for one in self.opinions if one.lead), key=lambda score: score.value, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,10 @@ class Sheet:
         return str(self.study.pk)[:8]
 
     @property
+    def has_corrected(self) -> bool:
+        return any(picture.image.corrects_id for picture in self.pictures)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """Quality notes of all pictures, each once."""
         return tuple(dict.fromkeys(note for picture in self.pictures for note in picture.notes))
@@ -95,17 +116,22 @@ class Sheet:
 
 
 def _height(picture: Picture) -> float:
-    return max((opinion.lead.value for opinion in picture.opinions if opinion.lead), default=0.0)
+    return picture.lead.value if picture.lead else 0.0
 
 
 def sheet_of(study: Study, reader: User) -> Sheet:
     """Assemble the page of a study for one reader."""
-    screenings = list(Screening.objects.filter(study=study).select_related("model_version", "image"))
+    screenings = list(
+        Screening.objects.filter(study=study, image__superseded=False).select_related("model_version", "image")
+    )
     by_image: dict[UUID, list[Screening]] = defaultdict(list)
     for row in screenings:
         by_image[row.image_id].append(row)
     series = list(study.series_results.select_related("model_version"))
-    pictures = [_picture(image, number, by_image[image.pk]) for number, image in enumerate(study.images.all(), start=1)]
+    pictures = [
+        _picture(image, number, by_image[image.pk])
+        for number, image in enumerate(study.images.filter(superseded=False), start=1)
+    ]
     return Sheet(
         study=study,
         word=study_word(study),
@@ -138,24 +164,6 @@ def _picture(image: Image, number: int, rows: Sequence[Screening]) -> Picture:
         not_assessed=_CAUSES.get(code, code),
         opinions=tuple(sorted((of_picture(row) for row in rows), key=lambda opinion: opinion.version.name)),
     )
-
-
-def slices_for_viewer(sheet: Sheet) -> list[dict[str, Any]]:
-    """What the viewer's script needs of each picture: no path, no identifier of a person."""
-    return [
-        {
-            "id": str(picture.image.pk),
-            "number": picture.number,
-            "url": reverse("review:preview", args=[picture.image.pk]),
-            "heat": reverse("review:heat", args=[picture.image.pk]),
-            "rows": picture.image.rows,
-            "columns": picture.image.columns,
-            "scores": {
-                opinion.version.name: opinion.lead.value for opinion in picture.opinions if opinion.lead is not None
-            },
-        }
-        for picture in sheet.pictures
-    ]
 
 
 @dataclass(frozen=True, slots=True)

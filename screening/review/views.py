@@ -6,60 +6,76 @@ from uuid import UUID
 import structlog
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from ml.vocabulary import PLANE_BORDER
 from screening.audit.actor import Actor
 from screening.errors import ScreeningError
 from screening.results.models import ModelVersion
 from screening.results.selectors import study_word
-from screening.review import cards, trays
+from screening.review import blind_lists, cards, trays
+from screening.review.blind_views import blind_answering, blind_study, list_of, revealed, sees_no_tray
+from screening.review.blinding import Veil, is_hidden
+from screening.review.document_views import documents_context
+from screening.review.errors import StudyMoved
 from screening.review.findings import findings_of
-from screening.review.forms import REASONS, FilterForm, read_answers
+from screening.review.forms import REASONS, UNUSABLE, FilterForm, read_answers
 from screening.review.heat_views import heat_context
 from screening.review.models import Answer
+from screening.review.narrowing import find
+from screening.review.room import next_pictures, room_context
 from screening.review.rows import rows_of, upload_choices
-from screening.review.selectors import image_for, may_answer, reads_somewhere, study_for
+from screening.review.selectors import image_for, may_answer, reader_of, readers_of, study_for
 from screening.review.services import AnswerIn, record_review
-from screening.review.sheet import history_of, questions_of, sheet_of, slices_for_viewer
+from screening.review.sheet import history_of, questions_of, sheet_of
+from screening.review.taking import may_take
 from screening.review.trays import Filters, Place, Tray
+from screening.review.undo import undoable
 from screening.studies.models import Study
 from screening.uploads.storage import blob_folder
-from screening.users.models import User
+from screening.users.models import Reads, User
 from screening.users.roles import SEE_RESULTS, sites_where
 
 # Who looked at what goes to the log, in batches of the log's own: a GET writes nothing to the database.
 access = structlog.get_logger("screening.access")
 
 
-def _reader(request: HttpRequest) -> User:
-    if not isinstance(request.user, User) or not reads_somewhere(request.user):
-        raise Http404
-    return request.user
-
-
 @login_required
 @require_GET
 def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
     """One page of a tray."""
-    reader = _reader(request)
+    reader = reader_of(request)
+    veil = Veil(reader)
+    if sees_no_tray(veil):
+        return redirect("review:blinded")
     form = FilterForm(request.GET)
     filters = form.filters(Tray(tray))
-    page = trays.page(trays.in_tray(reader, filters), after=Place.parse(request.GET.get("after", "")))
+    sites, hidden = trays.open_sites(reader, veil), trays.hidden_by(veil)
+    page = find(trays.tray_at(sites, filters, but=hidden), filters, after=Place.parse(request.GET.get("after", "")))
+    versions = list(ModelVersion.objects.all())
     context = {
         "tray": filters.tray,
         "filters": filters,
         "form": form,
-        "rows": rows_of([place.study for place in page.places]),
+        "rows": rows_of(page.places),
         "next_query": urlencode({**filters.as_query(), "after": str(page.following)}) if page.following else "",
         "list_query": urlencode({"tray": filters.tray.value, **filters.as_query()}),
         "filter_query": urlencode(filters.as_query()),
         "is_first": "after" not in request.GET,
-        "waiting": trays.waiting(reader, filters.tray),
+        "waiting": trays.waiting(sites, filters.tray, but=hidden),
+        "blind_counts": blind_lists.counts(veil),
+        "sampling": [site for site in sites if site.reads != Reads.ALL],
         "uploads": upload_choices(reader),
-        "versions": ModelVersion.objects.all(),
+        "versions": versions,
+        "findings": sorted({label for version in versions for label in version.flag_labels}),
+        "sites": sites,
+        "reviewers": readers_of(sites),
+        "looked": page.looked,
+        "news_query": urlencode(
+            {"tray": filters.tray.value, **filters.as_query(), "since": timezone.now().isoformat()}
+        ),
     }
     return render(request, "review/worklist.html", context)
 
@@ -70,15 +86,22 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """One study: pictures, opinions, questions, history."""
     found = study_for(request.user, study_id)
     assert isinstance(request.user, User)
-    access.info("study_viewed", user=request.user.pk, study=str(found.pk))
+    ahead = request.headers.get("Purpose") == "prefetch"  # fetched before it is shown, which `next` will tell
+    access.info("study_fetched_ahead" if ahead else "study_viewed", user=request.user.pk, study=str(found.pk))
+    if is_hidden(request.user, found):
+        return blind_study(request, found)
     sheet = sheet_of(found, request.user)
+    room = room_context(sheet, request.user, show_ai=True)
+    start = int(str(room["start"]))
     context = {
         "sheet": sheet,
         "study": found,
-        "slices": slices_for_viewer(sheet),
-        "border": PLANE_BORDER,
         "history": history_of(found),
-        **(heat_context(sheet.pictures[sheet.start].image) if sheet.pictures else {}),
+        "saved": "recorded" in request.GET,
+        **room,
+        **(heat_context(sheet.pictures[start].image) if sheet.pictures else {}),
+        **(documents_context(found) if may_take(request.user, found) else {}),
+        "undo": [one for one in undoable(request.user) if one.study_id != found.pk],
         **_answering(request, found),
     }
     return render(request, "review/study.html", context)
@@ -86,31 +109,48 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 def _answering(request: HttpRequest, found: Study) -> dict[str, object]:
     may = may_answer(request.user, found)
+    if may and list_of(request) is not None and Veil(request.user).sites:
+        return blind_answering(request, found)
     form = FilterForm(request.GET)
     tray = request.GET.get("tray", "")
+    if tray == IN_ORDER:
+        return {
+            "may_answer": may,
+            "reasons": REASONS,
+            "answer_choices": Answer.choices,
+            "list_url": reverse("review:to_read") if may else "",
+            "in_order": may,
+            "next_pictures": [],  # the page asks what comes next, and fetches it as a whole
+            "list_query": urlencode({"tray": IN_ORDER}),
+        }
     filters = form.filters(Tray(tray) if tray in set(Tray) else Tray.FLAGGED)
+    following = _following(request, found, filters) if may else None
     return {
         "may_answer": may,
         "reasons": REASONS,
         "answer_choices": Answer.choices,
         "list_url": f"{reverse(f'review:{_ROUTES[filters.tray]}')}?{urlencode(filters.as_query())}" if may else "",
-        "next_url": _next_url(request, found, filters) if may else "",
+        "next_url": _study_url(following, filters) if following else "",
+        "next_pictures": next_pictures(following, show_ai=True),
         "list_query": urlencode({"tray": filters.tray.value, **filters.as_query()}),
     }
 
 
+IN_ORDER = "to_read"  # in an address: the study is read in the order of the list "to read"
 _ROUTES = {Tray.FLAGGED: "worklist", Tray.NOT_ASSESSED: "not_assessed", Tray.NOT_FLAGGED: "not_flagged"}
 
 
-def _next_url(request: HttpRequest, found: Study, filters: Filters) -> str:
+def _following(request: HttpRequest, found: Study, filters: Filters) -> UUID | None:
     others = trays.in_tray(request.user, filters).without(found.pk)
-    places = trays.page(others, after=trays.place_of(found), size=1).places
+    places = find(others, filters, after=trays.place_of(found), size=1).places
     if not places:  # behind the last one the list begins again
-        places = trays.page(others, after=None, size=1).places
-    if not places:
-        return ""
+        places = find(others, filters, after=None, size=1).places
+    return places[0].study if places else None
+
+
+def _study_url(study_id: UUID, filters: Filters) -> str:
     query = urlencode({"tray": filters.tray.value, **filters.as_query()})
-    return f"{reverse('review:study', args=[places[0].study])}?{query}"
+    return f"{reverse('review:study', args=[study_id])}?{query}"
 
 
 @login_required
@@ -120,7 +160,9 @@ def answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
     found = study_for(request.user, study_id)
     if not may_answer(request.user, found) or not isinstance(request.user, User):
         raise Http404
+    revision = request.POST.get("revision", "")
     given = read_answers(request.POST, [finding.slug for finding in findings_of(found)])
+    hidden = is_hidden(request.user, found)
     problem = None
     try:
         record_review(
@@ -129,22 +171,60 @@ def answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
             answers={finding: AnswerIn(answer=one.answer, reason=one.reason) for finding, one in given.items()},
             comment=request.POST.get("comment", "").strip(),
             actor=Actor.user(request.user),
+            revision=int(revision) if revision.isdecimal() else None,
+            read_id=_read_id(request),
         )
     except ScreeningError as error:
         problem = error
+    if hidden and problem is None:
+        return revealed(request, found)
     found.refresh_from_db()
     context = {
         "study": found,
         "questions": questions_of(found, request.user, given if problem else None),
-        "history": history_of(found),
-        "word": study_word(found),
         "saved": problem is None,
         "problem": problem,
+        # What was refused as stale is stale until the study is looked at again.
+        "seen_revision": revision if isinstance(problem, StudyMoved) else "",
+        "undo": undoable(request.user, found.pk) if problem is None else [],
         "comment": request.POST.get("comment", "") if problem else "",
-        "with_history": True,
-        **_answering(request, found),
+        **({} if hidden else {"history": history_of(found), "word": study_word(found), "with_history": True}),
+        **(blind_answering(request, found) if hidden else _answering(request, found)),
     }
     return render(request, "review/_answers.html", context)
+
+
+def _read_id(request: HttpRequest) -> UUID | None:
+    given = request.POST.get("read", "")
+    try:
+        return UUID(given) if given else None
+    except ValueError as error:
+        raise Http404 from error
+
+
+@login_required
+@require_POST
+def unusable(request: HttpRequest, study_id: UUID) -> HttpResponse:
+    """Answer every finding of a study that was not assessed at one stroke: it cannot be told from these pictures."""
+    found = study_for(request.user, study_id)
+    if not may_answer(request.user, found) or not isinstance(request.user, User):
+        raise Http404
+    if is_hidden(request.user, found):  # that it was not assessed is not known to them
+        raise Http404
+    problem = None
+    try:
+        record_review(
+            study_id=found.pk,
+            reader=request.user,
+            answers={
+                finding.slug: AnswerIn(answer=Answer.NOT_ASSESSABLE, reason=UNUSABLE) for finding in findings_of(found)
+            },
+            comment="",
+            actor=Actor.user(request.user),
+        )
+    except ScreeningError as error:
+        problem = error
+    return render(request, "review/_unusable.html", {"study": found, "problem": problem})
 
 
 @login_required

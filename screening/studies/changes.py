@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db.models import F
 
+from screening.outbox.announcing import announce_changes, anyone_listens
 from screening.studies.models import SiteChange, Study
 
 
@@ -23,4 +24,7 @@ def mark_changed(pairs: Iterable[tuple[UUID, UUID]]) -> None:
             SiteChange.objects.bulk_create([SiteChange(site_id=site_id)], ignore_conflicts=True)
             SiteChange.objects.filter(pk=site_id).update(number=F("number") + 1)
         number = SiteChange.objects.values_list("number", flat=True).get(pk=site_id)
-        Study.objects.filter(pk__in=by_site[site_id]).update(change_number=number)
+        studies = Study.objects.filter(pk__in=by_site[site_id])
+        studies.update(change_number=number)
+        if anyone_listens(site_id):
+            announce_changes(site_id, dict(studies.values_list("pk", "state")), number)

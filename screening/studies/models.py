@@ -93,6 +93,35 @@ class Study(models.Model):
         return str(self.pk)
 
 
+class Sample(models.Model):
+    """That a complete study took part in a random draw of its site, with which probability, and whether it was drawn.
+
+    What is drawn is read blinded. A row stays as it was written: it weighs what readers answer.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="samples")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="samples")
+    revision = models.PositiveSmallIntegerField(help_text="Of the study: which pictures had been judged.")
+    flagged = models.BooleanField(help_text="Whether the study was flagged when it was drawn from.")
+    probability = models.FloatField(help_text="With which it could be drawn; above 0.")
+    drawn = models.BooleanField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("created_at", "pk")
+        constraints = [
+            models.UniqueConstraint(fields=["study", "revision"], name="one_draw_per_revision"),
+            models.CheckConstraint(
+                condition=Q(probability__gt=0.0) & Q(probability__lte=1.0), name="sample_has_a_probability"
+            ),
+        ]
+        indexes = [models.Index(fields=["site", "created_at"], name="samples_drawn", condition=Q(drawn=True))]
+
+    def __str__(self) -> str:
+        return f"{self.study_id}: {'drawn' if self.drawn else 'not drawn'}"
+
+
 class Image(models.Model):
     """One picture: a frame of one file of one site."""
 
@@ -120,6 +149,15 @@ class Image(models.Model):
     facts = models.JSONField(default=dict, help_text="Header facts that identify nobody.")
     timings = models.JSONField(default=dict, help_text="Milliseconds.")
     created_at = models.DateTimeField(default=timezone.now)
+    asked_correction = models.CharField(
+        max_length=12, blank=True, default="", db_default="", help_text="What a reader asked for and is not made yet."
+    )
+    corrects = models.ForeignKey(
+        "self", on_delete=models.CASCADE, null=True, related_name="corrections", help_text="The picture as it was sent."
+    )
+    superseded = models.BooleanField(
+        default=False, db_default=False, help_text="A corrected picture stands in its place; it counts in no judgement."
+    )
 
     class Meta:
         ordering = ("study", "series_uid", "position", "sha256", "frame")
@@ -127,7 +165,10 @@ class Image(models.Model):
             models.UniqueConstraint(fields=["site", "sha256", "frame"], name="one_image_per_frame"),
             models.UniqueConstraint(fields=["site", "instance_uid", "frame"], name="one_image_per_instance"),
         ]
-        indexes = [models.Index(fields=["study", "series_uid", "position"], name="images_of_study")]
+        indexes = [
+            models.Index(fields=["study", "series_uid", "position"], name="images_of_study"),
+            models.Index(fields=["id"], name="corrections_asked", condition=~Q(asked_correction="")),
+        ]
 
     def __str__(self) -> str:
         return str(self.pk)

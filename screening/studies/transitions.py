@@ -17,6 +17,8 @@ from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
 from screening.errors import IllegalTransition
+from screening.outbox.announcing import announce_moves
+from screening.outbox.models import EventKind
 from screening.studies.models import Study, StudyState
 
 _OPEN = frozenset({StudyState.RECEIVING, StudyState.SCREENING})
@@ -30,6 +32,13 @@ MOVES: Mapping[StudyState, frozenset[StudyState]] = {
     StudyState.INCOMPLETE: _ANY,
     StudyState.REVIEWED: _ANY,
     StudyState.PURGED: frozenset(),
+}
+
+
+TOLD: Mapping[StudyState, EventKind] = {
+    StudyState.READY: EventKind.STUDY_READY,
+    StudyState.INCOMPLETE: EventKind.STUDY_READY,
+    StudyState.REVIEWED: EventKind.STUDY_REVIEWED,
 }
 
 
@@ -50,6 +59,7 @@ def move_studies(fates: Sequence[tuple[Study, StudyFate]], *, actor: Actor) -> l
     """
     changed = [(study, fate) for study, fate in fates if _differs(study, fate)]
     drafts = [_draft(study, fate) for study, fate in changed]
+    arrived = _arrivals(changed)
     groups: dict[tuple[StudyFate, bool], list[UUID]] = defaultdict(list)
     for study, fate in changed:
         if fate.to not in MOVES[StudyState(study.state)]:
@@ -63,7 +73,18 @@ def move_studies(fates: Sequence[tuple[Study, StudyFate]], *, actor: Actor) -> l
     for study, fate in changed:
         study.state, study.flagged, study.not_assessed = fate.to, fate.flagged, fate.not_assessed
     record(actor, drafts)
+    for to, studies in arrived.items():
+        announce_moves(TOLD[to], studies, to)
     return [study.pk for study, _ in changed]
+
+
+def _arrivals(changed: Sequence[tuple[Study, StudyFate]]) -> dict[StudyState, list[tuple[UUID, UUID]]]:
+    """By state of which endpoints are told: the studies that come to it, as (site, study)."""
+    arrived: dict[StudyState, list[tuple[UUID, UUID]]] = defaultdict(list)
+    for study, fate in changed:
+        if fate.to in TOLD and study.state != fate.to:
+            arrived[fate.to].append((study.site_id, study.pk))
+    return arrived
 
 
 def _differs(study: Study, fate: StudyFate) -> bool:

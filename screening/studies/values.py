@@ -34,6 +34,8 @@ class IngestedFile:
     patient: str = ""
     facts: dict[str, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    deidentified: dict[str, dict[str, int]] = field(default_factory=dict)  # see `ml.images.records.Processed`
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

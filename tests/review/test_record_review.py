@@ -48,6 +48,14 @@ def test_a_second_answer_supersedes_the_first_and_overwrites_nothing(study):
     assert Review.objects.filter(superseded_by__isnull=True).get() == second
 
 
+def test_a_reader_may_change_an_answer_as_often_as_it_takes(study):
+    reader = UserFactory()
+    given = [answer(study, reader, word)[0] for word in ("present", "absent", "unsure", "present")]
+
+    [review.refresh_from_db() for review in given]
+    assert [review.superseded_by_id for review in given] == [*(review.pk for review in given[1:]), None]
+
+
 def test_two_readers_answers_stand_side_by_side(study):
     answer(study, UserFactory())
     answer(study, UserFactory(), "absent")

@@ -1,18 +1,18 @@
-/** Hands on the viewer: dragging, the wheel, two fingers, the tool bar. */
+/** Hands on a pane: dragging, the wheel, two fingers. */
 
 /**
- * What dragging does: change the window, or move the picture. Shift and the other button move it always.
- *
- * Answers the ways to choose what it does and to drag, for those who use keys.
+ * What dragging does is asked of `tool()`: change the window, or move the picture. Shift and the other button move it
+ * always. `touched()` is told before anything is done to this pane.
  */
-export function watchGestures(viewer) {
-  const { canvas, root } = viewer;
+export function watchGestures(viewer, { tool, touched }) {
+  const { canvas } = viewer;
   const fingers = new Map();
-  let tool = "window";
   const ratio = () => canvas.width / canvas.clientWidth;
   const at = (event) => [(event.clientX - canvas.getBoundingClientRect().left) * ratio(), (event.clientY - canvas.getBoundingClientRect().top) * ratio()];
 
+  canvas.addEventListener("focus", touched);
   canvas.addEventListener("pointerdown", (event) => {
+    touched();
     canvas.setPointerCapture(event.pointerId);
     fingers.set(event.pointerId, [event.clientX, event.clientY]);
   });
@@ -29,6 +29,7 @@ export function watchGestures(viewer) {
   canvas.addEventListener("dblclick", () => viewer.fit());
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
+    touched();
     if (viewer.count > 1 && !event.ctrlKey) viewer.show(viewer.place + Math.sign(event.deltaY));
     else viewer.zoom(Math.exp(-event.deltaY * 0.0015), ...at(event));
   }, { passive: false });
@@ -41,15 +42,8 @@ export function watchGestures(viewer) {
 
   /** Drag by so many CSS pixels. */
   function drag(dx, dy, moves = false) {
-    if (moves || tool === "pan") viewer.pan(dx * ratio(), dy * ratio());
+    if (moves || tool() === "pan") viewer.pan(dx * ratio(), dy * ratio());
     else viewer.level(dx, dy);
   }
-
-  const choose = (name) => {
-    tool = name;
-    for (const button of root.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === name));
-    canvas.classList.toggle("is-pan", name === "pan");
-  };
-  for (const button of root.querySelectorAll("[data-tool]")) button.addEventListener("click", () => choose(button.dataset.tool));
-  return { choose, drag };
+  return drag;
 }

@@ -1,7 +1,7 @@
 /** The heat over the picture: which model's map is shown, and that it follows the slice. */
 
 const PLACE = "heat-place"; // stays while its content is replaced
-const STRONGEST = 0.55; // opacity where the heat is 1
+const OPACITY = 55; // in hundredths, where the heat is 1, until somebody chooses another
 // Black over red and orange to a light yellow: brighter is always hotter.
 const HUES = [[0, 0, 0], [150, 20, 60], [240, 110, 20], [255, 235, 120]];
 
@@ -9,26 +9,49 @@ export class Heat {
   #on = false;
   #wanted = ""; // model and label of the map that was chosen last
   #asked = 0;
+  #opacities = new Map(); // of each map that was shown: model and finding
+  #shown = null;
 
-  constructor(viewer, slices) {
+  /** `signal` ends it: the page shows another study. */
+  constructor(viewer, root, signal) {
     this.viewer = viewer;
-    this.slices = slices;
-    this.name = viewer.root.querySelector("[data-heat-name]");
-    this.tool = viewer.root.querySelector('[data-act="heat"]');
+    this.name = viewer.pane.querySelector("[data-heat-name]");
+    this.tool = root.querySelector('[data-act="heat"]');
+    this.slider = root.querySelector("[data-opacity]");
+    this.slider.value = OPACITY;
+    this.slider.addEventListener("input", () => this.#fade(), { signal });
     document.addEventListener("click", (event) => {
       const button = event.target.closest("#heat [data-heat]");
       if (button) this.#choose(button);
-    });
+    }, { signal });
     // What comes for another picture than the one that is shown comes too late.
     document.addEventListener("htmx:beforeSwap", ({ detail }) => {
       if (detail.target.id === PLACE && detail.requestConfig.path !== this.#address) detail.shouldSwap = false;
-    });
-    document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === PLACE) this.#refresh(); });
+    }, { signal });
+    document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === PLACE) this.#refresh(); }, { signal });
     this.#refresh();
   }
 
   get #address() {
-    return this.slices[this.viewer.place].heat;
+    return this.viewer.slice.heat;
+  }
+
+  /** Stronger or fainter, by so many hundredths. Kept for this model and finding. */
+  fade(by) {
+    this.slider.value = Number(this.slider.value) + by;
+    this.#fade();
+  }
+
+  /** The next of the maps that were drawn of this picture. */
+  next() {
+    const buttons = Array.from(document.querySelectorAll("#heat [data-heat]"));
+    const at = buttons.findIndex((button) => button.getAttribute("aria-pressed") === "true");
+    if (buttons.length) this.#choose(buttons[(at + 1) % buttons.length], true);
+  }
+
+  #fade() {
+    if (this.#shown) this.#opacities.set(this.#shown, Number(this.slider.value));
+    this.viewer.setHeat(this.viewer.heat, Number(this.slider.value) / 100);
   }
 
   /** Show the map that was chosen last, or the first one there is; or hide it. */
@@ -44,8 +67,8 @@ export class Heat {
     this.due = setTimeout(() => globalThis.htmx.ajax("GET", this.#address, { target: `#${PLACE}`, swap: "innerHTML" }), 150);
   }
 
-  #choose(button) {
-    this.#on = button.getAttribute("aria-pressed") !== "true";
+  #choose(button, always = false) {
+    this.#on = always || button.getAttribute("aria-pressed") !== "true";
     this.#wanted = button.dataset.name;
     this.#refresh();
   }
@@ -53,17 +76,20 @@ export class Heat {
   async #refresh() {
     const asked = (this.#asked += 1);
     const told = document.getElementById("heat");
-    const fits = told?.dataset.image === this.slices[this.viewer.place].id;
+    const fits = told?.dataset.image === this.viewer.slice.id;
     const buttons = fits ? Array.from(told.querySelectorAll("[data-heat]")) : [];
     const chosen = this.#on ? (buttons.find(({ dataset }) => dataset.name === this.#wanted) ?? buttons[0]) : null;
     for (const button of buttons) button.setAttribute("aria-pressed", String(button === chosen));
     this.tool.setAttribute("aria-pressed", String(this.#on));
     this.viewer.setHeat(null);
     this.name.textContent = this.#on && fits && !chosen ? this.name.dataset.none : "";
+    this.#shown = chosen?.dataset.name ?? null;
+    this.slider.disabled = !chosen;
     if (!chosen) return;
+    this.slider.value = this.#opacities.get(this.#shown) ?? OPACITY;
     const layer = await load(chosen.dataset.heat).catch(() => null);
     if (asked !== this.#asked) return; // another picture or map was asked for meanwhile
-    this.viewer.setHeat(layer);
+    this.viewer.setHeat(layer, Number(this.slider.value) / 100);
     this.name.textContent = layer ? chosen.dataset.name : this.name.dataset.lost;
   }
 }
@@ -92,7 +118,7 @@ function colours() {
     const at = Math.min(HUES.length - 2, Math.floor(heat * (HUES.length - 1)));
     const part = heat * (HUES.length - 1) - at;
     const [red, green, blue] = HUES[at].map((low, channel) => Math.round(low + (HUES[at + 1][channel] - low) * part));
-    table[value] = (Math.round(heat * STRONGEST * 255) << 24) | (blue << 16) | (green << 8) | red;
+    table[value] = (Math.round(heat * 255) << 24) | (blue << 16) | (green << 8) | red;
   }
   return table;
 }

@@ -1,75 +1,131 @@
-/** The study page: the viewer with its tools, and the whole answer by keyboard. */
+/** The study page: the room with its pictures, the whole answer by keyboard, and the way to the next study. */
 
 import { help, onKeys } from "../keys.js";
-import { watchGestures } from "./gestures.js";
-import { Heat } from "./heat.js";
-import { Viewer } from "./viewer.js";
+import { claim, holds, keepClaimed, release } from "./claim.js";
+import { restoreDraft, watchDrafts } from "./draft.js";
+import { fetchEarly } from "./pictures.js";
+import { Room } from "./room.js";
+import { undo, watchUndo } from "./undo.js";
 
-const slices = JSON.parse(document.getElementById("slices").textContent);
-const root = document.querySelector("[data-viewer]");
-const STEP = 16; // CSS pixels that one press of an arrow drags
+const QUIET = 400; // milliseconds after the first paint, before anything is fetched for the next study
 const click = (selector) => document.querySelector(selector)?.click();
+const told = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "[]");
 
-if (slices.length) startViewer();
-else onKeys(answering());
+let room = null;
+let early = 0;
+let confirmed = null; // settles once the service has said whose the shown study is
+let ahead = null; // the page of the study that comes next, fetched while this one is read
+open();
+keepClaimed();
+watchDrafts();
+onKeys(new Proxy(answering(), { get: (own, key) => own[key] ?? room?.keys[key] }));
 
-function startViewer() {
-  const viewer = new Viewer(root, slices);
-  const { choose, drag } = watchGestures(viewer);
-  const heat = new Heat(viewer, slices);
-  const acts = {
-    heat: () => heat.toggle(),
-    "zoom-in": () => viewer.zoom(1.25),
-    "zoom-out": () => viewer.zoom(0.8),
-    fit: () => viewer.fit(),
-    invert: () => viewer.invert(),
-    reset: () => viewer.reset(),
-  };
-  for (const button of root.querySelectorAll("[data-act]")) button.addEventListener("click", acts[button.dataset.act]);
-  root.addEventListener("painted", () => describe(viewer));
-  root.addEventListener("slice", ({ detail }) => { markSlice(detail); heat.follow(); });
-  root.querySelector("[data-slice]")?.addEventListener("input", (event) => viewer.show(Number(event.target.value) - 1));
-  root.querySelector("[data-strip]")?.addEventListener("click", (event) => {
-    const cell = event.target.closest("[data-go]");
-    if (cell) viewer.show(Number(cell.dataset.go));
-  });
-  markSlice(viewer.place);
-  // With Shift an arrow drags with the chosen tool; within an input arrows belong to that.
-  const arrow = (dx, dy, plain) => (event) => {
-    if (event.target.matches("input")) return false;
-    return event.shiftKey ? drag(dx, dy) : plain();
-  };
-  const scroll = (by) => (viewer.count > 1 ? viewer.show(viewer.place + by) : false);
-  onKeys({
-    ...answering(),
-    f: acts.fit, "+": acts["zoom-in"], "=": acts["zoom-in"], "-": acts["zoom-out"], i: acts.invert, r: acts.reset, h: acts.heat,
-    w: () => choose("window"),
-    p: () => choose("pan"),
-    ArrowLeft: arrow(-STEP, 0, () => false),
-    ArrowRight: arrow(STEP, 0, () => false),
-    ArrowUp: arrow(0, -STEP, () => scroll(-1)),
-    ArrowDown: arrow(0, STEP, () => scroll(1)),
-  });
+/** Start what the page shows. */
+function open() {
+  const slices = told("slices");
+  const root = document.querySelector("[data-viewer]");
+  restoreDraft();
+  watchUndo();
+  room = slices.length ? new Room(root, slices) : null;
+  const fetchNext = () => { early = setTimeout(() => { told("next-pictures").forEach(fetchEarly); fetchAhead(); }, QUIET); };
+  root.querySelector("[data-stage]").addEventListener("ready", fetchNext, { once: true });
 }
 
-function describe(viewer) {
-  const ratio = window.devicePixelRatio || 1;
-  root.querySelector("[data-zoom]").textContent = `${Math.round((viewer.scale / ratio) * 100)} %`;
-  root.querySelector("[data-window]").textContent = `C ${Math.round(viewer.window.center)}  W ${Math.round(viewer.window.width)}`;
-  root.querySelector('[data-act="invert"]').setAttribute("aria-pressed", String(viewer.window.inverted));
+/** In the order of reading: fetch the page that `next` would open now, and its first picture. Nothing is claimed by that. */
+async function fetchAhead() {
+  const form = document.querySelector("[data-next-form]");
+  if (!form) return;
+  const { url } = await fetch(form.dataset.peek).then((answer) => answer.json()).catch(() => ({}));
+  const page = url ? await load(url, { Purpose: "prefetch" }) : null;
+  if (!page || !form.isConnected) return;
+  const slices = JSON.parse(page.getElementById("slices").textContent);
+  const start = Number(page.querySelector("[data-viewer]").dataset.start);
+  if (slices[start]) fetchEarly(slices[start].url);
+  ahead = { url, page };
+  form.dataset.ahead = "yes";
 }
 
-function markSlice(place) {
-  root.querySelector("[data-place]").textContent = slices.length > 1 ? `${place + 1} / ${slices.length}` : "";
-  const range = root.querySelector("[data-slice]");
-  if (range) range.value = place + 1;
-  for (const cell of root.querySelectorAll("[data-go]")) {
-    const current = Number(cell.dataset.go) === place;
-    if (current) cell.setAttribute("aria-current", "true");
-    else cell.removeAttribute("aria-current");
-    if (current) cell.parentElement.scrollTo({ left: cell.offsetLeft - cell.parentElement.clientWidth / 2 + 28 });
+async function load(url, headers = {}) {
+  const answer = await fetch(url, { credentials: "same-origin", headers }).catch(() => null);
+  const page = answer?.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  return page?.querySelector("#content [data-study]") ? page : null;
+}
+
+/** Show another study in place of this one: scripts and styles are here, and so may be its first picture. */
+async function go(url) {
+  const page = await load(url);
+  if (page) {
+    release();
+    show(url, page);
+    claim();
+  } else location.assign(url); // signed out, or gone: the whole page says what it is
+}
+
+/**
+ * Give this study back and go on to the one that comes next.
+ *
+ * What was fetched ahead is shown at once, while the service claims what comes next: nearly always the same study. Until
+ * it has said so nothing can be answered, and where it names another one that is shown instead.
+ */
+async function goOn(form) {
+  const body = new URLSearchParams(new FormData(form));
+  const asked = fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } })
+    .then((answer) => (answer.ok ? answer.json() : null)).catch(() => null);
+  const early = ahead;
+  holds(""); // the service gives the study that is left back by itself
+  if (early) {
+    show(early.url, early.page);
+    confirmed = asked;
+    waiting(true);
   }
+  const next = await asked;
+  if (early && next?.url === early.url) {
+    holds(next.token);
+    waiting(false);
+    return;
+  }
+  const page = next && await load(next.url);
+  if (page) show(next.url, page, next.token, early);
+  else location.assign(next?.url ?? early?.url ?? location.href); // the list, where nothing waits; or no network
 }
+
+function waiting(so) {
+  const button = document.querySelector("[data-answer-form] [type=submit]");
+  if (button) button.disabled = so;
+}
+
+/** `instead`: of what was shown a moment ago and is another reader's by now. */
+function show(url, page, token = "", instead = null) {
+  clearTimeout(early);
+  holds(token);
+  ahead = null;
+  confirmed = null;
+  room?.close();
+  const here = document.getElementById("content");
+  here.replaceChildren(...page.getElementById("content").childNodes);
+  document.title = page.title;
+  if (instead) history.replaceState(null, "", url);
+  else history.pushState(null, "", url);
+  globalThis.htmx.process(here);
+  window.scrollTo(0, 0);
+  here.focus({ preventScroll: true });
+  open();
+}
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-next-form]")) return;
+  event.preventDefault();
+  if (event.target.dataset.under) return;
+  event.target.dataset.under = "way";
+  goOn(event.target);
+});
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-next]");
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  go(link.href);
+});
+window.addEventListener("popstate", () => location.reload());
 
 /** Keys of the answer. The form is looked up anew each time: recording an answer replaces it. */
 function answering() {
@@ -88,10 +144,12 @@ function answering() {
     c: () => document.getElementById("comment")?.focus(),
     n: () => click("[data-key-n]"),
     u: () => click("[data-key-u]"),
+    z: undo,
     Enter: (event) => {
       const form = document.querySelector("[data-answer-form]");
       if (!form || event.target.closest("button, a, summary")) return false;
-      form.requestSubmit();
+      // The study that the form is about may have been taken by another reader a moment ago.
+      Promise.resolve(confirmed).then(() => { if (form.isConnected) form.requestSubmit(); });
       return true;
     },
     "?": help,

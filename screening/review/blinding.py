@@ -1,0 +1,77 @@
+"""What a reviewer may not see yet: everything that models, and other readers, said about a study.
+
+It binds reviewers. Staff, integrators and administrators see results in receipts and lists, so what an administrator
+answers never counts as blinded. Once somebody has answered about a study, nothing of it is hidden from them again.
+docs/reading.md says what follows for figures.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, F, OuterRef, Q
+
+from screening.review.models import FurtherRead, ReadState, Review
+from screening.studies.models import Sample, Study, StudyState
+from screening.users.models import Role, Site, User
+from screening.users.roles import sites_where
+
+BOUND = (Role.REVIEWER,)
+ON_ITS_WAY = (StudyState.RECEIVING, StudyState.SCREENING)
+NOTHING = Q(pk__in=())
+
+
+class Veil:
+    """What is hidden from one user. Ask it once for a page: it remembers the policies of the user's sites."""
+
+    def __init__(self, user: User | AnonymousUser) -> None:
+        self.user = user
+
+    @cached_property
+    def sites(self) -> list[Site]:
+        """Where the user is bound. One query, which also tells what of earlier policies is left."""
+        waiting = FurtherRead.objects.filter(site=OuterRef("pk"), state=ReadState.WAITING)
+        drawn = Sample.objects.filter(site=OuterRef("pk"), drawn=True)
+        return list(sites_where(self.user, BOUND).annotate(is_left=Exists(waiting) | Exists(drawn)))
+
+    @property
+    def blinded_sites(self) -> list[UUID]:
+        """Of them, those at which every study is hidden."""
+        return [site.pk for site in self.sites if site.blinded_since]
+
+    def binds(self, site_id: UUID) -> bool:
+        """Whether studies of a site are hidden from the user as they come."""
+        return any(site.pk == site_id and (site.blinded_since or site.sample_share) for site in self.sites)
+
+    @cached_property
+    def is_thin(self) -> bool:
+        """Whether nothing can be hidden: no policy hides anything, and nothing is left of an earlier one."""
+        return not any(site.blinded_since or site.sample_share or vars(site)["is_left"] for site in self.sites)
+
+    @property
+    def over(self) -> Q:
+        """The condition under which a study is hidden."""
+        if self.is_thin:
+            return NOTHING
+        here = {"study": OuterRef("pk"), "revision": OuterRef("revision")}
+        sampling = [site.pk for site in self.sites if site.sample_share]
+        closed = (
+            Q(site__in=self.blinded_sites)
+            | Q(site__in=sampling, state__in=ON_ITS_WAY)  # it may yet be drawn
+            | Q(Exists(Sample.objects.filter(**here, drawn=True)), reviewed_revision__lt=F("revision"))
+            | Q(Exists(FurtherRead.objects.filter(**here, state=ReadState.WAITING)))
+        )
+        opinion = Exists(Review.objects.filter(study=OuterRef("pk"), reader_id=self.user.pk))
+        return Q(~opinion, closed, site__in=[site.pk for site in self.sites])
+
+    def hides(self, study_ids: Iterable[UUID]) -> set[UUID]:
+        """Of these studies, those that are hidden."""
+        if self.is_thin:
+            return set()
+        return set(Study.objects.filter(self.over, pk__in=set(study_ids)).values_list("pk", flat=True))
+
+
+def is_hidden(user: User | AnonymousUser, study: Study) -> bool:
+    """Whether a study is still to be answered blindly by the user."""
+    return study.pk in Veil(user).hides([study.pk])

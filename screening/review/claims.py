@@ -1,0 +1,129 @@
+"""Who reads which study just now, and what comes next.
+
+A claim keeps two people from reading the same study at once, and frees itself when somebody walks away. Two who open a
+study meet at the lock of its row: one claims it, the other is told who reads it. Claims and releases are no events:
+nothing was decided.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID, uuid4
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from screening.errors import IllegalTransition
+from screening.leasing import until
+from screening.retrying import again_on_conflict
+from screening.review.errors import StudyTaken
+from screening.review.models import Bookmark, Claim
+from screening.review.order import Line
+from screening.review.reading import lines_of
+from screening.review.trays import sites_of
+from screening.studies.models import Study, StudyState
+from screening.users.models import Site, User
+
+SECONDS: Final = 180  # of a claim; the page renews it every minute while somebody works on it
+PASSED: Final = 50  # studies passed over that a reader is not given again
+WAITING: Final = (StudyState.READY, StudyState.INCOMPLETE)
+
+
+@again_on_conflict
+@transaction.atomic
+def claim_study(*, study_id: UUID, reader: User, line: Line | None = None, waiting_only: bool = False) -> Claim:
+    """Take a study for a reader, or prolong what they hold, and note that they stopped here.
+
+    Raises:
+        StudyTaken: another reader has it; nothing changed.
+        IllegalTransition: `waiting_only`, and somebody has answered it meanwhile.
+    """
+    study = Study.objects.select_for_update().get(pk=study_id)
+    if waiting_only and study.state not in WAITING:
+        raise IllegalTransition(f"A study that is {study.state} does not wait to be read.")
+    refuse_taken(study, reader)
+    claim, _made = Claim.objects.update_or_create(
+        study=study,
+        defaults={"reader": reader, "token": uuid4(), "until": until(SECONDS), "since": timezone.now()},
+    )
+    if study.state not in WAITING:
+        return claim
+    line = line or (Line.URGENT if study.flagged or study.not_assessed else Line.REST)
+    Bookmark.objects.update_or_create(reader=reader, defaults={"study": study, "line": line, "at": timezone.now()})
+    return claim
+
+
+@again_on_conflict
+def renew_claim(*, study_id: UUID, reader: User, token: UUID) -> bool:
+    """Prolong a claim that the page still holds. Whether it did."""
+    with transaction.atomic():
+        return bool(Claim.objects.filter(study=study_id, reader=reader, token=token).update(until=until(SECONDS)))
+
+
+@again_on_conflict
+def release_claim(*, study_id: UUID, reader: User, token: UUID) -> bool:
+    """Give a study back that this page holds. Whether it did."""
+    with transaction.atomic():
+        return bool(Claim.objects.filter(study=study_id, reader=reader, token=token).delete()[0])
+
+
+def refuse_taken(study: Study, reader: User) -> None:
+    """Raise StudyTaken where another reader holds a locked study."""
+    held = Claim.objects.filter(study=study, until__gt=Now()).exclude(reader=reader).select_related("reader").first()
+    if held is not None:
+        raise StudyTaken(f"{held.reader.username} is reading this study.")
+
+
+def held_by_others(user: User | AnonymousUser, sites: Iterable[Site]) -> dict[UUID, str]:
+    """Studies of these sites that other readers have open, and who."""
+    held = Claim.objects.filter(until__gt=Now(), study__site__in=list(sites)).exclude(reader_id=user.pk)
+    return dict(held.values_list("study_id", "reader__username"))
+
+
+def bookmark_of(reader: User) -> Bookmark | None:
+    return Bookmark.objects.filter(reader=reader).select_related("study").first()
+
+
+def look_ahead(reader: User, *, leaving: UUID | None) -> tuple[UUID, Line] | None:
+    """The study that `take_next` would take now, and its line. Nothing is changed."""
+    mark = bookmark_of(reader)
+    last = Line(mark.line) if mark and mark.line else None
+    passed = [UUID(key) for key in mark.passed] if mark else []
+    sites = sites_of(reader)
+    here = {leaving} if leaving else set()
+    lines, held = lines_of(reader, sites), set(held_by_others(reader, sites))
+    now = timezone.now()
+    stop = lines.first(but=here | held | set(passed), now=now, last=last)
+    if stop is None and passed:  # all that is left was passed over: the list begins again
+        stop = lines.first(but=here | held, now=now, last=last)
+    return (stop.place.study, stop.line) if stop else None
+
+
+def take_next(*, reader: User, leaving: UUID | None) -> Claim | None:
+    """Claim the study that comes next in the order of reading, and give back the one that is left.
+
+    The order is asked without a lock; of two who find the same study first, one claims it and the other looks again.
+    """
+    if leaving is not None:
+        _leave(study_id=leaving, reader=reader)
+    while (found := look_ahead(reader, leaving=leaving)) is not None:
+        study_id, line = found
+        try:
+            return claim_study(study_id=study_id, reader=reader, line=line, waiting_only=True)
+        except (StudyTaken, IllegalTransition):
+            continue
+    return None
+
+
+@again_on_conflict
+def _leave(*, study_id: UUID, reader: User) -> None:
+    """Give a study back; where it still waits, it was passed over."""
+    with transaction.atomic():
+        Claim.objects.filter(study=study_id, reader=reader).delete()
+        mark = Bookmark.objects.select_for_update().filter(reader=reader).first()
+        if mark is None or not Study.objects.filter(pk=study_id, state__in=WAITING).exists():
+            return
+        key = str(study_id)
+        mark.passed = [*(one for one in mark.passed if one != key), key][-PASSED:]
+        mark.save(update_fields=["passed"])

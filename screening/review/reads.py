@@ -1,0 +1,165 @@
+"""Whose turn a read is: what kind of opinion an answer is, and which further reads it makes due.
+
+All of it happens in the transaction that records the answer, under the lock of the study's row: of two who answer the
+same read at once, the second finds it done.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from screening.audit.models import ChainKind
+from screening.audit.services import Draft
+from screening.errors import AlreadyRead
+from screening.review.blinding import BOUND, is_hidden
+from screening.review.models import OPENING, Answer, Cause, FurtherRead, Kind, ReadState, Review, Stage
+from screening.studies.draws import chance
+from screening.studies.models import Sample, Study
+from screening.users.models import Site, User
+from screening.users.roles import holds
+
+PURPOSE: Final = "second"
+_KIND_OF: Final = {Cause.RANDOM: Kind.SECOND_RANDOM, Cause.DISAGREEMENT: Kind.ADJUDICATION}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What an answer that is about to be recorded is."""
+
+    kind: Kind
+    blinded: bool
+    reveals: bool  # whether it lifts a veil for its reader
+    read: FurtherRead | None = None
+
+
+def turn_of(study: Study, reader: User, *, read_id: UUID | None) -> Turn:
+    """Tell what an answer of a reader about a locked study is. `read_id` names the read that they opened.
+
+    Raises:
+        AlreadyRead: that read is done, or is not for this reader.
+    """
+    mine = list(Review.objects.filter(study=study, reader=reader))
+    read = waiting_read(study, reader) if not mine else None
+    if read_id is not None and (read is None or read.pk != read_id):
+        raise AlreadyRead("This study does not wait for this read of yours any more.")
+    here = [review for review in mine if review.revision == study.revision]
+    if here:
+        changed = Kind.AFTER_UNBLINDING if any(review.blinded for review in here) else Kind.CHANGED
+        return Turn(kind=changed, blinded=False, reveals=False)
+    others = Review.objects.filter(study=study, revision=study.revision).exists()
+    return Turn(
+        kind=_kind(study, read, others=others),
+        blinded=not mine and _was_closed(study, reader, opened=others and read is None),
+        reveals=is_hidden(reader, study),
+        read=read,
+    )
+
+
+def waiting_read(study: Study, reader: User) -> FurtherRead | None:
+    """The further read of a study that waits for somebody like this reader, if there is one."""
+    if not holds(reader, study.site_id, BOUND) or Review.objects.filter(study=study, reader=reader).exists():
+        return None
+    waiting = FurtherRead.objects.filter(study=study, revision=study.revision, state=ReadState.WAITING)
+    return waiting.exclude(Q(first=reader) | Q(second__isnull=False, second=reader)).first()
+
+
+def _kind(study: Study, read: FurtherRead | None, *, others: bool) -> Kind:
+    if read is not None:
+        return _KIND_OF.get(Cause(read.cause), Kind.SECOND_TARGETED)
+    if others:
+        return Kind.ADDITIONAL
+    drawn = Sample.objects.filter(study=study, revision=study.revision, drawn=True).exists()
+    return Kind.SAMPLED if drawn else Kind.FIRST
+
+
+def _was_closed(study: Study, reader: User, *, opened: bool) -> bool:
+    """Whether a study was hidden from the reader from its first picture on."""
+    if not holds(reader, study.site_id, BOUND):
+        return False
+    since = study.site.blinded_since
+    if since is not None and study.created_at >= since:
+        return True
+    return not opened and Sample.objects.filter(study=study, revision=1, drawn=True).exists()
+
+
+def follow(study: Study, turn: Turn, reviews: Sequence[Review], scores: Mapping[str, float]) -> list[Draft]:
+    """Write what follows from recorded answers: a read that is done, and reads that are due. The events are returned.
+
+    `scores` are those of the findings that are flagged.
+    """
+    drafts = [_draft(study, "study:revealed", {"kind": turn.kind})] if turn.reveals else []
+    if turn.kind in OPENING:
+        drafts += _withdraw(study) + _owe_second(study, reviews, scores)
+    if turn.read is not None:
+        drafts += _finish(study, turn.read, reviews)
+    return drafts
+
+
+def _withdraw(study: Study) -> list[Draft]:
+    old = FurtherRead.objects.filter(study=study, revision__lt=study.revision, state=ReadState.WAITING)
+    told = list(old.order_by("created_at").values_list("stage", "revision"))
+    old.update(state=ReadState.WITHDRAWN, done_at=timezone.now())
+    return [_draft(study, "study:read_withdrawn", {"stage": stage, "revision": number}) for stage, number in told]
+
+
+def _owe_second(study: Study, reviews: Sequence[Review], scores: Mapping[str, float]) -> list[Draft]:
+    share = study.site.second_share
+    drawn = chance(study.site.draw_key, PURPOSE, study.pk, study.revision) < share
+    drafts = [] if drawn or not share else [_draft(study, "study:second_not_drawn", {"probability": share})]
+    cause = Cause.RANDOM if drawn else _target(study.site, reviews, scores)
+    if cause is not None:
+        probability = share if drawn else None
+        _owe(study, Stage.SECOND, cause, probability=probability, first_id=reviews[0].reader_id)
+        drafts.append(_draft(study, "study:second_due", {"cause": cause, "probability": probability}))
+    return drafts
+
+
+def _target(site: Site, reviews: Sequence[Review], scores: Mapping[str, float]) -> Cause | None:
+    if site.second_when_unsure and any(review.answer == Answer.UNSURE for review in reviews):
+        return Cause.UNSURE
+    least = site.second_dismissed_from
+    dismissed = [scores[review.finding] for review in reviews if review.flagged and review.answer == Answer.ABSENT]
+    return Cause.DISMISSED if least is not None and any(score >= least for score in dismissed) else None
+
+
+def _owe(study: Study, stage: Stage, cause: Cause, **more: object) -> None:
+    FurtherRead.objects.create(
+        site_id=study.site_id, study=study, revision=study.revision, stage=stage, cause=cause, **more
+    )
+
+
+def _finish(study: Study, read: FurtherRead, reviews: Sequence[Review]) -> list[Draft]:
+    reader = reviews[0].reader_id
+    read.state, read.done_by_id, read.done_at = ReadState.DONE, reader, timezone.now()
+    read.save(update_fields=["state", "done_by", "done_at"])
+    if read.stage == Stage.ADJUDICATION:
+        decided = {review.finding: review.answer for review in reviews}
+        return [_draft(study, "study:adjudicated", {"read": str(read.pk), "answers": decided})]
+    first = opinion_of(study, read.first_id)
+    apart = sorted(review.finding for review in reviews if _said(first, review.finding) != review.answer)
+    drafts = [_draft(study, "study:second_read", {"read": str(read.pk), "disagrees_on": apart})]
+    if apart:
+        _owe(study, Stage.ADJUDICATION, Cause.DISAGREEMENT, first_id=read.first_id, second_id=reader)
+        drafts.append(_draft(study, "study:adjudication_due", {"findings": apart}))
+    return drafts
+
+
+def opinion_of(study: Study, reader_id: int) -> dict[str, Review]:
+    """What somebody first answered about this revision of a study, by finding; what they changed since is left out."""
+    given = Review.objects.filter(study=study, revision=study.revision, reader_id=reader_id).order_by("created_at")
+    first: dict[str, Review] = {}
+    for review in given:
+        first.setdefault(review.finding, review)
+    return first
+
+
+def _said(opinion: Mapping[str, Review], finding: str) -> str:
+    return opinion[finding].answer if finding in opinion else ""
+
+
+def _draft(study: Study, action: str, detail: dict[str, object]) -> Draft:
+    return Draft(ChainKind.STUDY, study.pk, study.site_id, action, {"revision": study.revision} | detail)

@@ -1,0 +1,132 @@
+"""How studies are read in the order of their due times, page by page.
+
+Studies lie on shelves: those of one site in one state, which an index of the tray holds in the order in which they
+were complete. All of a shelf are due the same time after that, so a page takes the front of each shelf, whatever lies
+behind it: a page of a site with a million studies reads as many rows as one of a site with a hundred. It begins behind
+the last study of the page before, so that answers given meanwhile skip or repeat nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from screening.results.models import Screening
+from screening.review.order import Place
+from screening.studies.models import Study
+
+PAGE: Final = 25
+Limits = Mapping[UUID, timedelta]  # by site: how long after it was complete a study is due
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list."""
+
+    places: tuple[Place, ...]
+    following: Place | None = field(default=None)  # the last place, if more studies follow it
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Studies of one site in one state, due so long after they were complete."""
+
+    studies: QuerySet[Study]
+    limit: timedelta
+
+    def front(self, after: Place | None, size: int, *, newest: bool = False) -> list[datetime]:
+        """The first due times of the shelf, or the first behind a place."""
+        start = after.due - self.limit if after else None
+        return [moment + self.limit for moment in self.moments(size, after=start, newest=newest)]
+
+    def moments(self, size: int, *, after: datetime | None = None, newest: bool = False) -> list[datetime]:
+        """When the first studies of the shelf were complete, or the last ones."""
+        beyond = {"completed_at__lt" if newest else "completed_at__gt": after} if after else {}
+        ahead = self.studies.filter(**beyond).order_by("-completed_at" if newest else "completed_at")
+        return [moment for moment in ahead.values_list("completed_at", flat=True)[:size] if moment]
+
+
+@dataclass(frozen=True, slots=True)
+class InTray:
+    """Studies of a tray, and the shelves they lie on, or the few there are with their due times."""
+
+    studies: QuerySet[Study]
+    limits: Limits
+    shelves: tuple[Shelf, ...] = ()
+    few: dict[UUID, datetime] | None = None
+
+    def without(self, study: UUID) -> "InTray":
+        few = None if self.few is None else {pk: due for pk, due in self.few.items() if pk != study}
+        shelves = tuple(Shelf(shelf.studies.exclude(pk=study), shelf.limit) for shelf in self.shelves)
+        return InTray(self.studies.exclude(pk=study), self.limits, shelves, few)
+
+    def front(self, after: Place | None, size: int, *, newest: bool = False) -> list[datetime]:
+        """The first due times of the tray, or the first behind a place; the last ones where the newest come first."""
+        if self.few is not None:
+            dues = [due for due in self.few.values() if after is None or due != after.due]
+            dues = [due for due in dues if after is None or (due < after.due) == newest]
+        else:
+            dues = [due for shelf in self.shelves for due in shelf.front(after, size, newest=newest)]
+        return sorted(dues, reverse=newest)[:size]
+
+    def between(self, first: datetime | None, last: datetime | None) -> dict[UUID, datetime]:
+        """The studies due from one moment to another, both included."""
+        if self.few is not None:
+            inside = (first or datetime.min.replace(tzinfo=UTC), last or datetime.max.replace(tzinfo=UTC))
+            return {pk: due for pk, due in self.few.items() if inside[0] <= due <= inside[1]}
+        return dues_of(self.studies.filter(self._due(first, last)), self.limits)
+
+    def _due(self, first: datetime | None, last: datetime | None) -> Q:
+        alike: dict[timedelta, list[UUID]] = defaultdict(list)  # mostly all: then it is one range of one index
+        for site, limit in self.limits.items():
+            alike[limit].append(site)
+        found = Q(pk__in=[])
+        for limit, sites in alike.items():
+            inside = Q(site__in=sites)
+            inside &= Q(completed_at__gte=first - limit) if first else Q()
+            inside &= Q(completed_at__lte=last - limit) if last else Q()
+            found |= inside
+        return found
+
+
+def page(tray: InTray, *, after: Place | None, size: int = PAGE, newest: bool = False) -> Page:
+    """The places that follow `after`, at most `size`.
+
+    Only the groups of equal moments at both ends are read beyond the page: a moment is that
+    of one commit, so such a group is as large as a batch.
+    """
+    last = tray.front(after, size + 1, newest=newest)[size:]
+    ends = (after.due if after else None, last[0] if last else None)
+    places = places_of(tray.between(*(reversed(ends) if newest else ends)))
+    if newest:
+        places.reverse()
+    if after:
+        places = [place for place in places if place != after and (place.key < after.key) == newest]
+    shown = tuple(places[:size])
+    return Page(shown, shown[-1] if len(places) > size else None)
+
+
+def dues_of(studies: QuerySet[Study], limits: Limits) -> dict[UUID, datetime]:
+    """When each of these studies is due; none for one that is not complete."""
+    rows = studies.order_by().values_list("pk", "site_id", "completed_at")
+    return {pk: moment + limits[site] for pk, site, moment in rows if moment}
+
+
+def places_of(dues: Mapping[UUID, datetime]) -> list[Place]:
+    """The places of these studies, in their order."""
+    tops = top_scores(list(dues))
+    return sorted((Place(due, tops.get(pk, 0.0), pk) for pk, due in dues.items()), key=lambda place: place.key)
+
+
+def top_scores(study_ids: Sequence[UUID]) -> dict[UUID, float]:
+    """The highest score of a flag-raising label, for each study that has one."""
+    tops: dict[UUID, float] = {}
+    rows = Screening.objects.filter(study_id__in=study_ids, thresholds__isnull=False).exclude(scores={})
+    for study_id, scores, thresholds in rows.values_list("study_id", "scores", "thresholds"):
+        top = max((scores.get(label, 0.0) for label in thresholds), default=0.0)
+        tops[study_id] = max(top, tops.get(study_id, 0.0))
+    return tops
