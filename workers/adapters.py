@@ -19,6 +19,8 @@ def ingested_file(processed: Processed) -> IngestedFile:
         patient=processed.patient or "",
         facts=dict(processed.facts),
         timings=dict(processed.timings),
+        deidentified=dict(processed.deidentified),
+        methods=processed.methods,
     )
 
 

@@ -15,8 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "screening.settings")  # noqa: T
 django.setup()
 
 from screening.queue import app  # noqa: E402 - models can be imported from here on
-from workers import archives, explain, inference, ingest, lifecycle  # noqa: E402
+from workers import archives, correcting, deep, explain, inference, ingest, lifecycle  # noqa: E402
+from workers.documents import making  # noqa: E402
 
-__all__ = ["app", "archives", "explain", "inference", "ingest"]
+__all__ = ["app", "archives", "correcting", "deep", "explain", "inference", "ingest", "making"]
 
 lifecycle.connect()

@@ -11,6 +11,7 @@ import structlog
 from django.conf import settings
 
 from screening.errors import LeaseLost, StorageFull
+from screening.faultpoints import reach
 from screening.flows.receiving import Member, admit_members, finish_archive
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
@@ -19,7 +20,6 @@ from screening.uploads.models import Archive, Item
 from screening.uploads.paths import PathRefused, clean_path, digest
 from screening.uploads.storage import drop_incoming, flush_incoming, incoming_path, store_incoming
 from workers.crew import PROGRESS, Crew, Stop
-from workers.faultpoints import reach
 from workers.keeper import keeping
 from workers.reporting import milliseconds
 from workers.zips import ArchiveRefused, Bounds, MemberRefused, Zip, member_name

@@ -9,11 +9,14 @@ import structlog
 from django.conf import settings
 
 from ml.images.records import Processed
+from ml.vocabulary import Modality
 from screening.config import Config
-from screening.studies.values import ItemOutcome
+from screening.studies.models import Image
+from screening.studies.values import IngestedFile, ItemOutcome
 from screening.uploads.models import ChosenModality, Item
-from screening.uploads.storage import incoming_path
+from screening.uploads.storage import blob_folder, incoming_path
 from screening.users.keys import site_key
+from screening.users.models import Site
 from workers.adapters import ingested_file
 from workers.decoding.pool import ChildCrashed, ChildOverLimit, DecoderPool, DecoderUnavailable
 
@@ -44,14 +47,39 @@ def decode(item: Item, out: Path) -> ItemOutcome:
 
 def rebuild(source: Path, frame: int) -> bytes | None:
     """Make a plane again from the kept source; None if that is gone or damaged."""
+    answer = _of_source("rebuild", source, frame)
+    return base64.b64decode(answer["plane"]) if "plane" in answer else None
+
+
+def write_deep(source: Path, frame: int, out: Path) -> bool:
+    """Make the deep picture of a frame from the kept source and write it to `out`. Whether that could be done."""
+    return "written" in _of_source("deep", source, frame, out=str(out))
+
+
+def write_corrected(image: Image, out: Path) -> tuple[str, IngestedFile] | None:
+    """Make the correction that was asked for into `out`, read as any file is. Its hash and what was read; or None."""
+    answer = _of_source(
+        "correct",
+        blob_folder(image.site_id, image.sha256) / image.source_name,
+        image.frame,
+        **_options(image.site, "" if image.modality == Modality.UNKNOWN else image.modality),
+        out=str(out),
+        correction=image.asked_correction,
+    )
+    if "processed" not in answer:
+        return None
+    return answer["sha256"], ingested_file(Processed.from_json(answer["processed"]))
+
+
+def _of_source(do: str, source: Path, frame: int, **more: Any) -> dict[str, Any]:
+    """Let a child work on a kept source; an empty answer if none could."""
     # The kept source is our own, and may be longer than what was sent: its pixels bound it.
     limits = {**_limits(), "max_file_bytes": sys.maxsize}
-    request = {"do": "rebuild", "source": str(source), "frame": frame, "limits": limits}
+    request = {"do": do, "source": str(source), "frame": frame, "limits": limits, **more}
     try:
-        answer = POOL.ask(request, seconds=CONFIG.decode_seconds)
+        return POOL.ask(request, seconds=CONFIG.decode_seconds)
     except (ChildCrashed, ChildOverLimit, DecoderUnavailable):
-        return None
-    return base64.b64decode(answer["plane"]) if "plane" in answer else None
+        return {}
 
 
 def _request(item: Item, out: Path) -> dict[str, Any]:
@@ -60,11 +88,17 @@ def _request(item: Item, out: Path) -> dict[str, Any]:
         "do": "process",
         "source": str(incoming_path(item.incoming)),
         "out": str(out),
-        "key": base64.b64encode(site_key(upload.site_id)).decode(),
-        "modality": "" if upload.modality == ChosenModality.AUTO else upload.modality,
-        "hold_burned_in": upload.site.hold_burned_in,
-        "mask_text": upload.site.mask_text,
+        **_options(upload.site, "" if upload.modality == ChosenModality.AUTO else upload.modality),
         "limits": _limits(),
+    }
+
+
+def _options(site: Site, modality: str) -> dict[str, Any]:
+    return {
+        "key": base64.b64encode(site_key(site.pk)).decode(),
+        "modality": modality,
+        "hold_burned_in": site.hold_burned_in,
+        "mask_text": site.mask_text,
     }
 
 

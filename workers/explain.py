@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from ml.explain.drawing import HeatMap, draw, map_key
 from ml.explain.parts import scores_without_parts
 from screening.errors import LeaseLost
+from screening.faultpoints import reach
 from screening.flows.explained import Drawn, files_of, record_explanations
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
@@ -21,7 +22,6 @@ from screening.uploads.storage import blob_folder
 from workers.crew import PROGRESS, Crew, Stop
 from workers.device import DEVICE
 from workers.engine import ENGINE, EXPLAINERS, ModelUnavailable
-from workers.faultpoints import reach
 from workers.inference import MODEL_UNAVAILABLE
 from workers.keeper import keeping
 from workers.planes import load_planes
@@ -143,8 +143,10 @@ def _known(row: Explanation) -> Drawn | None:
 
 
 def _kept(row: Explanation, heat: HeatMap, altered: dict[str, float]) -> Drawn:
+    reach("explain.drawn")
     for path, data in zip(files_of(row), (heat.raw_png, heat.overlay_jpeg), strict=True):
         replace_file(path, data)
+        reach("explain.kept")
     return Drawn(key=row.key, method=heat.method, field=heat.field, outside=heat.outside, altered=altered)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from django.conf import settings
 
 from screening.audit.actor import Actor
 from screening.errors import LeaseLost
+from screening.faultpoints import reach
 from screening.flows.scored import record_outcomes
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
@@ -21,7 +22,6 @@ from workers.adapters import model_identity, screen_outcome
 from workers.crew import PROGRESS, Crew, Stop
 from workers.device import DEVICE, READY
 from workers.engine import ENGINE, ModelUnavailable, Scores
-from workers.faultpoints import reach
 from workers.keeper import keeping
 from workers.planes import load_planes
 from workers.reporting import milliseconds
@@ -30,6 +30,7 @@ from workers.scoring import score_carefully
 log = structlog.get_logger(__name__)
 
 INFERENCE: Final = Actor.service("inference")
+URGENT_ROWS: Final = 16  # in one lease
 MODEL_UNAVAILABLE: Final = "model_unavailable"
 
 
@@ -37,6 +38,7 @@ MODEL_UNAVAILABLE: Final = "model_unavailable"
 def screen_next_batch(lane: str) -> None:
     """Screen what waits, this lane first. Safe to deliver twice or to die halfway."""
     TURNS.ask_for(UUID(lane))
+    EXPRESS.call()
     CREW.call()
 
 
@@ -62,8 +64,15 @@ class Turns:
 TURNS: Final = Turns()
 
 
+def screen_urgent(stop: Stop) -> bool:
+    """Screen some urgent rows, if there are any; all that one hand does, so that they meet no batch before them."""
+    return any(screen_batch(lane, stop, urgent=True) for lane in lanes_with_work(urgent=True))
+
+
 def screen_somewhere(stop: Stop) -> bool:
-    """Screen one batch of the lane whose turn it is. Whether there was any."""
+    """Screen urgent rows, or else one batch of the lane whose turn it is. Whether there was any."""
+    if screen_urgent(stop):
+        return True
     for lane in TURNS.order(lanes_with_work()):
         TURNS.took(lane)
         if screen_batch(lane, stop):
@@ -71,21 +80,25 @@ def screen_somewhere(stop: Stop) -> bool:
     return False
 
 
-def screen_batch(lane: UUID, stop: Stop) -> bool:
-    """Lease one batch of a lane and bring each row to an outcome. Whether there was any."""
-    lease, rows = claim_batch(model_version_id=lane, limit=rows_of_a_lease())
+def screen_batch(lane: UUID, stop: Stop, *, urgent: bool = False) -> bool:
+    """Lease one batch of a lane and bring each row to an outcome. Whether there was any.
+
+    Urgent rows come in small batches of their own, and have the device next.
+    """
+    most = rows_of_a_lease()
+    lease, rows = claim_batch(model_version_id=lane, limit=min(URGENT_ROWS, most) if urgent else most, urgent=urgent)
     if not rows:
         return False
     reach("inference.claimed")
     with keeping(Screening, lease, (row.upload_id for row in rows)):
         try:
-            _screen(lane, lease, rows, stop)
+            _screen(lane, lease, rows, stop, hurried=urgent)
         except LeaseLost:  # others took the batch over while this process was frozen or cut off
             log.warning("lease_lost", rows=len(rows))
     return True
 
 
-def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None:
+def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop, *, hurried: bool) -> None:
     try:
         scorer = ENGINE.get(lane)
     except ModelUnavailable:
@@ -99,7 +112,7 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None
     if rows[0].alone:
         _alone(lease, scorer, rows, planes, timings, stop)
         return
-    with _begun_before_the_device(lease):
+    with _begun_before_the_device(lease, hurried=hurried):
         if stop.is_set():
             release_batch(lease)
             return
@@ -108,14 +121,15 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop) -> None
 
 
 @contextmanager
-def _begun_before_the_device(lease: Lease) -> Iterator[None]:
+def _begun_before_the_device(lease: Lease, *, hurried: bool) -> Iterator[None]:
     """Begin, then take the device, which so never waits for the database. One batch at a time stands ready so.
 
-    Should this worker die meanwhile, its rows run alone once more than they need to; nothing counts against them.
+    One of urgent rows goes past it. Should this worker die meanwhile, the rows of either run alone once more than they
+    need to; nothing counts against them.
     """
-    with READY:
+    with nullcontext() if hurried else READY:
         _begin(lease)
-        DEVICE.acquire()
+        DEVICE.acquire(hurried=hurried)
     try:
         yield
     finally:
@@ -187,3 +201,4 @@ def _record(
 
 
 CREW: Final = Crew("inference", screen_somewhere, poll=settings.CONFIG.poll_seconds)
+EXPRESS: Final = Crew("inference-urgent", screen_urgent, poll=settings.CONFIG.poll_seconds)

@@ -16,17 +16,17 @@ from django.conf import settings
 
 from screening.audit.actor import Actor
 from screening.errors import LeaseLost
+from screening.faultpoints import reach
 from screening.flows.ingested import known_files, record_ingested, record_known
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
 from screening.studies.values import ItemOutcome
-from screening.uploads.leases import claim_items, release_items
+from screening.uploads.leases import claim_items, release_items, urgent_items_wait
 from screening.uploads.models import Item, ItemState
 from screening.uploads.storage import keep_blob, preparing_folder
 from screening.users.models import Site
 from workers.crew import PROGRESS, Crew, Stop
 from workers.decoders import decode
-from workers.faultpoints import reach
 from workers.keeper import keeping
 from workers.reporting import milliseconds
 
@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 INGEST: Final = Actor.service("ingest")
 CHUNK: Final = 64  # files in one transaction
+URGENT_CHUNK: Final = 8  # of urgent files: they are not to wait for each other's commit
 FLUSH_SECONDS: Final = 1.0  # of decoding, after which what is done is committed: slow files hold up nobody
 
 
@@ -49,12 +50,19 @@ class Prepared:
 @app.task(name=str(Call.INGEST_NEXT_BATCH))
 def ingest_next_batch() -> None:
     """Ingest what waits. Safe to deliver twice or to die halfway."""
+    EXPRESS.call()
     CREW.call()
 
 
+def ingest_urgent(stop: Stop) -> bool:
+    """The step of the hand that is kept free for urgent files: it never has a chunk of others to finish first."""
+    return urgent_items_wait() and ingest_chunk(stop)
+
+
 def ingest_chunk(stop: Stop) -> bool:
-    """Lease some received files and bring each to an outcome. Whether there were any."""
-    lease, items = claim_items(_share())
+    """Lease some received files and bring each to an outcome; urgent ones by themselves. Whether there were any."""
+    urgent = urgent_items_wait()
+    lease, items = claim_items(URGENT_CHUNK if urgent else _share(), urgent=urgent)
     if not items:
         return False
     reach("ingest.claimed")
@@ -166,7 +174,9 @@ def _keep(prepared: Prepared) -> None:
     # The raw bytes are deleted after the commit, so the source must survive a loss of power by then.
     # Previews and planes can be made again from it.
     _sync(prepared.folder / file.source_name)
-    _sync(keep_blob(prepared.folder, prepared.item.upload.site_id, prepared.item.sha256).parent)
+    place = keep_blob(prepared.folder, prepared.item.upload.site_id, prepared.item.sha256)
+    reach("ingest.moved")
+    _sync(place.parent)
 
 
 def _sync(path: Path) -> None:
@@ -184,3 +194,4 @@ def _preparing() -> Path:
 
 
 CREW: Final = Crew("ingest", ingest_chunk, poll=settings.CONFIG.poll_seconds)
+EXPRESS: Final = Crew("ingest-urgent", ingest_urgent, poll=settings.CONFIG.poll_seconds)

@@ -10,6 +10,8 @@ import structlog
 from django.db import DatabaseError, connections
 
 from screening.leasing import Lease, Leased, renew
+from screening.outbox.leases import release_deliveries, release_letters
+from screening.outbox.models import Delivery, Letter
 from screening.results.explanations import release_explanations
 from screening.results.leases import release_batch
 from screening.results.models import Explanation, Screening
@@ -24,6 +26,8 @@ RELEASE: Final[dict[type[Leased], Callable[[Lease], int]]] = {
     Archive: release_archives,
     Screening: release_batch,
     Explanation: release_explanations,
+    Delivery: release_deliveries,
+    Letter: release_letters,
 }
 STUCK_SECONDS: Final = 180.0  # a hand without progress for so long has its lease run out
 

@@ -10,9 +10,10 @@ from typing import Any, Final
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
-from workers import archives, explain, heartbeat, inference, ingest, warming
+from workers import archives, catalogue, explain, heartbeat, inference, ingest, warming
 from workers.crew import Crew
 from workers.decoders import POOL
+from workers.documents import making
 from workers.keeper import give_back_all
 from workers.reporting import report
 
@@ -23,10 +24,11 @@ GENTLE_SECONDS: Final = 1.5  # to finish what is being decoded or computed
 LAST_SECONDS: Final = 3.5  # more, once decoders were ended; the supervisor kills after 6.5 in all
 FAREWELL_SECONDS: Final = 0.5  # for what Celery says when its consumer is awake
 CREWS: Final[dict[str, tuple[Crew, ...]]] = {
-    "ingest": (ingest.CREW, archives.CREW),
-    "inference": (inference.CREW, explain.CREW),
+    "ingest": (ingest.CREW, ingest.EXPRESS, archives.CREW, catalogue.CREW, making.CREW),
+    "inference": (inference.CREW, inference.EXPRESS, explain.CREW),
 }
-ALONE: Final = (explain.CREW,)  # one hand is enough: these wait for each other and let others go first
+# One hand is enough: these wait for each other and let others go first, or have little to do, as the urgent have.
+ALONE: Final = (explain.CREW, catalogue.CREW, making.CREW, ingest.EXPRESS, inference.EXPRESS)
 _running: list[Crew] = []
 _ending: Final = threading.Event()
 

@@ -18,8 +18,11 @@ from screening.flows.acts import (
     sealed_with_rows,
 )
 from screening.flows.again import ask_again
+from screening.flows.correcting import corrections_asked
 from screening.flows.reclaim import reclaim_expired
 from screening.flows.settle import settle_all
+from screening.outbox.leases import reclaim_sendings
+from screening.outbox.outcomes import drop_old_sendings
 from screening.queue import Call, publish
 from screening.results.explanations import next_version
 from screening.results.leases import lanes_with_work
@@ -56,6 +59,8 @@ def call_again() -> int:
         made += publish(Call.INGEST_NEXT_BATCH)
     for lane in lanes_with_work():
         made += publish(Call.SCREEN_NEXT_BATCH, lane=str(lane))
+    for image in corrections_asked():
+        made += publish(Call.CORRECT_PICTURE, image=str(image))
     if next_version() is not None:
         made += publish(Call.EXPLAIN_NEXT_BATCH)
     return made
@@ -68,6 +73,8 @@ DUTIES: Final[tuple[tuple[str, Callable[[], int]], ...]] = (
     ("not_sent", finish_sealings),
     ("asked", ask_again),
     ("finished", settle_all),
+    ("sent_again", reclaim_sendings),
+    ("forgotten", drop_old_sendings),
     ("called", call_again),
 )
 

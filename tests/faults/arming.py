@@ -1,6 +1,7 @@
 """What a fault test changes inside a worker process, by variables of that process alone.
 
 FAULT_NOOP=<seconds>   a model that does nothing takes the place of every bundle, and so long for a picture
+FAULT_DECODER=true     decoding children die of what tests/faults/decoder.py knows as poison
 FAULT_POISON=<sha256>  computing the plane of this hash kills the process
 FAULT_UNKEPT=true      leases are not renewed
 FAULT_UNFENCED=true    leases no longer fence: a worker writes for every row that it once claimed
@@ -22,6 +23,7 @@ from ml.inference import NoopScorer, Outcome
 from screening import leasing
 from screening.results import transitions
 from workers import engine, explain, heartbeat, inference, keeper
+from workers.decoding import pool
 
 
 class ArmedScorer(NoopScorer):
@@ -40,6 +42,8 @@ def arm() -> None:
         engine.load_scorer = _armed  # type: ignore[assignment]
         engine.EXPLAINERS._load = lambda _: None  # type: ignore[assignment, return-value]
         explain.draw = lambda *_, **__: HeatMap(b"raw", b"overlay", 0.5, "none", "none")
+    if os.environ.get("FAULT_DECODER") == "true":
+        pool.SERVER = "tests.faults.decoder"
     if os.environ.get("FAULT_UNKEPT") == "true":
         keeper._renew = lambda *_: None
         heartbeat.STUCK_SECONDS = math.inf  # type: ignore[misc] # frozen for long it is to go on, not to end itself

@@ -27,8 +27,8 @@ LEASE_SECONDS = 3
 Build = Callable[..., dict[str, str]]
 
 
-def radiographs(count: int) -> list[bytes]:
-    """Drawn radiographs, every one another study."""
+def radiographs(count: int, first: int = 0) -> list[bytes]:
+    """Drawn radiographs, every one another study. Another `first` draws others."""
     return [
         dicom_file(
             radiograph(64, 60, seed=n),
@@ -36,7 +36,7 @@ def radiographs(count: int) -> list[bytes]:
             SeriesInstanceUID=f"1.3.{n}",
             StudyInstanceUID=f"1.2.{n}",
         )
-        for n in range(count)
+        for n in range(first, first + count)
     ]
 
 

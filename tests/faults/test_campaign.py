@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.db import connections
 
 from ml.models.bundle import list_bundles
-from screening.results.models import Explanation, Screening, ScreeningState
+from screening.results.models import Screening, ScreeningState
 from screening.studies.models import Image
 from screening.uploads.models import Upload
 from tests.faults.service import (
@@ -32,7 +32,6 @@ from tests.faults.service import (
     wait_until_finished,
 )
 from tests.workers.processes import until
-from workers.faultpoints import PLACES
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1800)]
 Build = Callable[..., dict[str, str]]
@@ -172,52 +171,6 @@ def test_a_picture_that_kills_the_worker_is_quarantined_alone(
     assert [row.image_id for row in quarantined] == [poison.pk]
     assert Screening.objects.filter(state=ScreeningState.SCORED).count() == count - 1
     assert counts(upload, count)["violations"] == {}
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize("place", [place for place in PLACES if place.startswith(("ingest", "inference"))])
-def test_a_death_at_any_named_place_loses_and_doubles_nothing(
-    place: str, model: None, child_environment: Build, tmp_path: Path
-) -> None:
-    count = 20
-    upload = send_radiographs(count)
-    with service_of(child_environment, tmp_path, FAULT_NOOP="0.001", BATCH_SIZE="8") as service:
-        struck = service.process(place.partition(".")[0], FAULT=place)
-        service.reconciler.start()
-        (service.inference if struck.name == "ingest" else service.ingest).start()
-        struck.start()
-        until(lambda: not struck.alive(), 120, f"never reached {place}:\n{service.tails()}")
-        assert struck.popen is not None
-        status = struck.popen.returncode
-        (service.ingest if struck.name == "ingest" else service.inference).start()
-        seconds = wait_until_finished(service, upload, 600)
-
-    found = counts(upload, count)
-    say(figure="death_at", place=place, seconds=round(seconds, 1), **found)
-    assert status == 137
-    assert (found["lost"], found["quarantined"], found["violations"]) == (0, 0, {})
-
-
-@pytest.mark.campaign
-@pytest.mark.parametrize("place", [place for place in PLACES if place.startswith("explain")])
-def test_a_death_while_heat_maps_are_drawn_leaves_every_flag_with_its_map(
-    place: str, model: None, child_environment: Build, tmp_path: Path
-) -> None:
-    count = 20
-    upload = send_radiographs(count)
-    with service_of(child_environment, tmp_path, FAULT_NOOP="0.001", BATCH_SIZE="8") as service:
-        struck = service.process("inference", FAULT=place)
-        for process in (service.reconciler, service.ingest, struck):
-            process.start()
-        until(lambda: not struck.alive(), 120, f"never reached {place}:\n{service.tails()}")
-        service.inference.start()
-        wait_until_finished(service, upload, 600)
-        until(lambda: not Explanation.objects.exclude(state="drawn").exists(), 120, f"not drawn:\n{service.tails()}")
-
-    found = counts(upload, count)
-    say(figure="death_at", place=place, maps=Explanation.objects.count(), **found)
-    assert Explanation.objects.count() == Screening.objects.filter(flagged=True).count() == count
-    assert (found["lost"], found["quarantined"], found["violations"]) == (0, 0, {})
 
 
 def struck_two_thousand(build: Build, folder: Path, **variables: str) -> dict[str, Any]:

@@ -2,10 +2,14 @@
 
 import base64
 import errno
+import hashlib
 import socket
 from pathlib import Path
 from typing import Any, Final
 
+from ml.images.correct import corrected
+from ml.images.deep import make_deep
+from ml.images.png import make_png
 from ml.images.read import Limits, Options, Unreadable, process_file, rebuild_plane
 from ml.vocabulary import Modality
 from workers.decoding import isolation, wire
@@ -43,14 +47,28 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _process(request: dict[str, Any]) -> dict[str, Any]:
-    options = Options(
+    return {"processed": process_file(Path(request["source"]), Path(request["out"]), _options(request)).as_json()}
+
+
+def _correct(request: dict[str, Any]) -> dict[str, Any]:
+    """Make a file of the corrected picture, and read it as any file that was sent."""
+    limits = Limits(**request["limits"])
+    data = make_png(corrected(Path(request["source"]), int(request["frame"]), request["correction"], limits))
+    made = Path(request["out"]) / ".made"
+    made.write_bytes(data)
+    processed = process_file(made, made.parent, _options(request))
+    made.unlink()
+    return {"processed": processed.as_json(), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _options(request: dict[str, Any]) -> Options:
+    return Options(
         key=base64.b64decode(request["key"]),
         modality=Modality(request["modality"]) if request["modality"] else None,
         hold_burned_in=bool(request["hold_burned_in"]),
         mask_text=bool(request["mask_text"]),
         limits=Limits(**request["limits"]),
     )
-    return {"processed": process_file(Path(request["source"]), Path(request["out"]), options).as_json()}
 
 
 def _rebuild(request: dict[str, Any]) -> dict[str, Any]:
@@ -58,4 +76,9 @@ def _rebuild(request: dict[str, Any]) -> dict[str, Any]:
     return {"plane": base64.b64encode(plane).decode()}
 
 
-_DO: Final = {"process": _process, "rebuild": _rebuild}
+def _deep(request: dict[str, Any]) -> dict[str, Any]:
+    made = make_deep(Path(request["source"]), int(request["frame"]), Limits(**request["limits"]))
+    return {"written": Path(request["out"]).write_bytes(made)}
+
+
+_DO: Final = {"process": _process, "rebuild": _rebuild, "deep": _deep, "correct": _correct}

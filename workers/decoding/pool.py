@@ -21,6 +21,7 @@ from workers.decoding import wire
 log = structlog.get_logger(__name__)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+SERVER = "workers.decoding.server"  # a fault test names one of its own
 FILES_PER_CHILD: Final = 500  # then a fresh one: leaks of decoders stay small
 START_SECONDS: Final = 120.0  # for a server on a busy machine to import the decoders; no file's time runs yet
 GRACE_SECONDS: Final = 5.0  # beyond the child's own clock, before it is killed from outside
@@ -156,7 +157,7 @@ class DecoderPool:
         ours, theirs = socket.socketpair()
         with theirs:
             self._server = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-P", "-m", "workers.decoding.server", str(theirs.fileno()), str(self._mebibytes)],
+                [sys.executable, "-P", "-m", SERVER, str(theirs.fileno()), str(self._mebibytes)],
                 pass_fds=[theirs.fileno()],
                 env=_clean_environment(),
                 cwd="/",  # never a folder of uploads: python-gdcm imports a module named `dl`

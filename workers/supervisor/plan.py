@@ -85,6 +85,7 @@ def commands(config: Config) -> dict[str, tuple[str, ...]]:
     """Give the command of every child but the broker, in the order in which they start."""
     decoders = max(2, min(8, (os.cpu_count() or 2) // 2))
     bind = f"127.0.0.1:{config.port}"
+    listener = {"dicom": manage("dicom_listener")} if config.dicom_listener else {}
     return {
         "web": (
             *(sys.executable, "-m", "gunicorn", "-c", str(GUNICORN_CONF), "--bind", bind),
@@ -93,6 +94,7 @@ def commands(config: Config) -> dict[str, tuple[str, ...]]:
         "ingest": _worker("ingest", decoders),
         "inference": _worker("inference", 3),  # one computes, one writes, one has the next batch ready
         "reconciler": manage("reconcile", "--every", str(config.reconcile_seconds)),
+        **listener,
     }
 
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from workers import heartbeat
 from workers.crew import PROGRESS
 from workers.orphans import sweep
+from workers.outbound import hands
 from workers.upkeep import DUTIES, look_after
 
 SWEEP_SECONDS: Final = 3600.0
@@ -16,7 +17,9 @@ BREATH: Final = 10.0  # seconds between two looks at the clock, well within the 
 
 class Command(BaseCommand):
     requires_system_checks = []
-    help = "Bring back what dead workers held, settle uploads, and call workers while rows wait."
+    help = (
+        "Bring back what dead workers held, settle uploads, call workers while rows wait, and send webhooks and e-mail."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--every", type=float, default=10.0, metavar="SECONDS")
@@ -31,7 +34,11 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         heartbeat.start()
-        self._rounds(stop, every)
+        hands.start()
+        try:
+            self._rounds(stop, every)
+        finally:
+            hands.stop()
 
     def _rounds(self, stop: threading.Event, every: float) -> None:
         swept = 0.0

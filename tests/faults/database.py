@@ -1,0 +1,82 @@
+"""A PostgreSQL of the tests' own, which they may stop at once and start again.
+
+python -m tests.faults.database COMMAND...
+
+makes a cluster in a temporary folder, runs the command with TEST_DATABASE_URL and TEST_POSTGRES_DATA naming it, and
+throws it away. Needs PostgreSQL's server programs; as root it runs them as the user `postgres`.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from django.db import Error, connections
+
+USER = "postgres"
+T = TypeVar("T")
+
+
+def program(name: str) -> str:
+    """Where a server program lies: Debian keeps them off the PATH. Empty if there is none."""
+    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(places[-1]) if places else "")
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def run(*words: str) -> None:
+    as_user = ["runuser", "-u", USER, "--"] if os.geteuid() == 0 else []
+    subprocess.run([*as_user, *words], check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+
+def control(data: str, *words: str) -> None:
+    run(program("pg_ctl"), "-D", data, "-w", "-s", "-l", f"{data}/log", *words)
+
+
+def stop_and_start(data: str) -> None:
+    """End every backend at once, without a checkpoint, as when the machine loses power; then recover."""
+    control(data, "stop", "-m", "immediate")
+    control(data, "start")
+
+
+def patient(ask: Callable[[], T], last: T) -> T:
+    """What a question to the database gives, or the last answer while nobody is there."""
+    try:
+        return ask()
+    except Error:
+        connections.close_all()
+        return last
+
+
+def main(command: list[str]) -> int:
+    if not program("initdb"):
+        sys.exit("PostgreSQL's server programs are not installed: apt install postgresql")
+    data, port = tempfile.mkdtemp(prefix="pg-"), free_port()
+    if os.geteuid() == 0:
+        shutil.chown(data, USER, USER)
+    try:
+        run(program("initdb"), "-D", data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-instructions")
+        with Path(data, "postgresql.conf").open("a") as settings:
+            settings.write(f"port={port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{data}'\n")
+        control(data, "start")
+        url = f"postgres://{USER}@127.0.0.1:{port}/screening"
+        return subprocess.run(
+            command, check=False, env={**os.environ, "TEST_DATABASE_URL": url, "TEST_POSTGRES_DATA": data}
+        ).returncode
+    finally:
+        control(data, "stop", "-m", "immediate")
+        shutil.rmtree(data, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
