@@ -1,15 +1,20 @@
 """Who may see and do what through the API. What a caller may not see is not found."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from screening.api.repeating import HEADER, Repeating, repeated
 from screening.audit.actor import Actor
-from screening.errors import NotAllowed
+from screening.errors import AnswerFirst, NotAllowed
+from screening.review.blinding import is_hidden
 from screening.studies.models import Image, Study
 from screening.uploads.models import Item, ItemState, Upload
 from screening.users.models import ApiToken, Role, Scope, Site, User
@@ -33,12 +38,35 @@ class HasScope(BasePermission):
         return bool(set(request.auth.scopes).intersection(needed))
 
 
+class OneForm(BaseContentNegotiation):
+    """Each address has one form, and its refusals are JSON: what a caller would rather have changes neither."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return DefaultContentNegotiation().select_parser(request, parsers)
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:  # noqa: ARG002 - the signature is DRF's
+        return renderers[0], renderers[0].media_type
+
+
 class ApiView(APIView):
     """The base of every view of the API."""
 
     permission_classes = (HasScope,)
+    content_negotiation_class: type[BaseContentNegotiation] = OneForm
     reading_scopes: tuple[Scope, ...] = (Scope.READ,)
     writing_scopes: tuple[Scope, ...] = (Scope.UPLOAD,)
+    repeating = Repeating.OWN
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let a POST under an `Idempotency-Key` be done once: see `repeating.py`."""
+        super().initial(request, *args, **kwargs)
+        if request.method == "POST" and HEADER in request.headers:
+            act = getattr(self, "post", self.http_method_not_allowed)
+
+            def post(request: Request, **parts: Any) -> Response:
+                return repeated(request, self.repeating, lambda: act(request, **parts))
+
+            vars(self)["post"] = post  # of this request alone
 
 
 def caller(request: Request) -> User:
@@ -70,14 +98,26 @@ def one_site(request: Request, site_id: UUID | None, roles: tuple[Role, ...]) ->
     seen = sites(request)
     if site_id is not None:
         seen = seen.filter(pk=site_id)
-    first_two = list(seen[:2])
+    first_two = list(seen.select_related("change")[:2])  # who polls asks for its number next
     if not first_two:
         raise NotFound
     if len(first_two) > 1:
         raise ValidationError({"site": ["You belong to several sites: name one."]})
-    if not sites(request, roles).filter(pk=first_two[0].pk).exists():
+    if roles != SEE_RESULTS and not sites(request, roles).filter(pk=first_two[0].pk).exists():
         raise NotAllowed("Your role at this site does not permit this.")
     return first_two[0]
+
+
+def require_still_welcome(request: Request, site_id: UUID) -> None:
+    """Make sure that a caller who has waited may still read the site's results.
+
+    Raises:
+        NotFound: they may not; the token may have been revoked meanwhile.
+    """
+    token = request.auth
+    kept = not isinstance(token, ApiToken) or ApiToken.objects.filter(pk=token.pk).exists()
+    if not kept or not sites(request).filter(pk=site_id).exists():
+        raise NotFound
 
 
 def visible_uploads(request: Request) -> QuerySet[Upload]:
@@ -141,6 +181,28 @@ def visible_study(request: Request, study_id: UUID) -> Study:
     if study is None:
         raise NotFound
     return study
+
+
+def open_study(request: Request, study_id: UUID) -> Study:
+    """Give a study of which the caller may see what models and other readers said.
+
+    Raises:
+        NotFound: there is none that the caller may see.
+        AnswerFirst: the caller is to answer about it blindly.
+    """
+    study = visible_study(request, study_id)
+    require_open(request, study)
+    return study
+
+
+def require_open(request: Request, study: Study) -> None:
+    """Refuse what says something about a study that the caller is to answer about blindly.
+
+    Raises:
+        AnswerFirst: so it is.
+    """
+    if is_hidden(caller(request), study):
+        raise AnswerFirst("What models and other readers said about this study is not shown to you yet.")
 
 
 def readable_study(request: Request, study_id: UUID) -> Study:

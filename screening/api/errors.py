@@ -41,7 +41,8 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Answer an expected failure in our words. Anything else is a bug and surfaces as one."""
     if isinstance(exc, ScreeningError):
         set_rollback()
-        return Response(body(exc.code, exc.what_happened, exc.what_to_do), status=exc.http_status)
+        later = {"Retry-After": str(BUSY_SECONDS)} if exc.http_status == 503 else None
+        return Response(body(exc.code, exc.what_happened, exc.what_to_do), status=exc.http_status, headers=later)
     if isinstance(exc, SuspiciousOperation):  # too many fields or files, as Django counts them
         message = "The request holds more fields or files than are accepted."
         return Response(body("limit_exceeded", message, "Send fewer at a time."), status=413)

@@ -2,7 +2,18 @@
 
 from django.urls import URLPattern, path
 
-from screening.api.views import docs, heat, models, receipts, sending, studies, study_parts, uploads
+from screening.api.views import (
+    docs,
+    documents,
+    exports,
+    heat,
+    models,
+    receipts,
+    sending,
+    studies,
+    study_parts,
+    uploads,
+)
 
 ONE_UPLOAD = "uploads/<uuid:upload_id>/"
 ONE_STUDY = "studies/<uuid:study_id>/"
@@ -19,12 +30,18 @@ urlpatterns: list[URLPattern] = [
     path(f"{ONE_UPLOAD}retry/", uploads.Retry.as_view(), name="retry"),
     path(f"{ONE_UPLOAD}screenings/", uploads.Screenings.as_view(), name="screenings"),
     path(f"{ONE_UPLOAD}references/", receipts.References.as_view(), name="references"),
+    path(f"{ONE_UPLOAD}deidentification/", receipts.Deidentification.as_view(), name="deidentification"),
     path(f"{ONE_UPLOAD}receipt/", receipts.Receipt.as_view(), name="receipt"),
     path(f"{ONE_UPLOAD}receipt.csv", receipts.ReceiptCsv.as_view(), name="receipt_csv"),
     path("studies/", studies.Studies.as_view(), name="studies"),
     path("studies/lookup/", studies.Lookup.as_view(), name="lookup"),
+    path("results.csv", exports.ResultsCsv.as_view(), name="results_csv"),
+    path("results.ndjson", exports.ResultsNdjson.as_view(), name="results_ndjson"),
     path(ONE_STUDY, study_parts.ReadOrPurge.as_view(), name="study"),
     path(f"{ONE_STUDY}audit/", study_parts.Audit.as_view(), name="audit"),
+    path(f"{ONE_STUDY}report.dcm", documents.Report.as_view(), name="report"),
+    path(f"{ONE_STUDY}heatmap.dcm", documents.HeatMapCapture.as_view(), name="heat_map_capture"),
+    path(f"{ONE_STUDY}fhir/", documents.Fhir.as_view(), name="fhir"),
     path(f"{ONE_STUDY}reviews/", study_parts.Reviews.as_view(), name="reviews"),
     path("images/<uuid:image_id>/preview/", study_parts.Preview.as_view(), name="preview"),
     path("images/<uuid:image_id>/heat-maps/", heat.HeatMaps.as_view(), name="heat_maps"),

@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from ml.vocabulary import DISCLAIMER_VERSION
+from screening.api.throttling import RATES
 from screening.results.models import ModelVersion
 from screening.users.models import ApiToken, Role, Scope, Site, User
 from tests.factories import ModelVersionFactory, SiteFactory, UserFactory
@@ -19,6 +20,12 @@ from tests.stores import stores
 
 __all__ = ["stores"]
 ALL_SCOPES = (Scope.READ, Scope.UPLOAD, Scope.REVIEW)
+
+
+@pytest.fixture(autouse=True)
+def nobody_asked_before() -> None:
+    """Empty what rates were counted: rows are made anew for each test, under the same numbers."""
+    RATES.forget()
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 from django.core.files.uploadedfile import SimpleUploadedFile
-from openapi_schema_validator import OAS30Validator
+from openapi_schema_validator import OAS31Validator
 from rest_framework.test import APIClient
 
 
@@ -71,7 +71,7 @@ class Script:
 
     def _validate(self, schema: dict[str, Any], value: Any) -> None:
         whole = schema | {"components": self.document["components"]}
-        errors = list(OAS30Validator(whole).iter_errors(value))
+        errors = list(OAS31Validator(whole).iter_errors(value))
         assert not errors, errors[0]
 
     def _resolved(self, schema: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from ml.vocabulary import DISCLAIMER
-from screening.api.views import studies
+from screening.api import asking
 from screening.results.models import ScreeningState
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
@@ -159,7 +159,7 @@ def test_a_model_that_saw_many_studies_is_filtered_by_as_one_that_saw_few(ward, 
     seen, _ = study(upload), study(upload)
     ScreeningFactory(image=ImageFactory(study=seen), model_version=ward.version, scored=True)
 
-    monkeypatch.setattr(studies, "FEW", 0)
+    monkeypatch.setattr(asking, "FEW", 0)
 
     assert ids(client.get(URL, {"model": "xray-one"})) == [str(seen.pk)]
 

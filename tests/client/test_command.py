@@ -1,8 +1,10 @@
 """`chestctl` as a person or a script runs it, against the running service."""
 
+import csv
 import json
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -90,21 +92,41 @@ def test_results_since_a_number_say_with_which_number_to_go_on(ctl: Ctl, picture
 
     assert len(first["results"]) == 2
     assert first["since"] == max(study["change_number"] for study in first["results"])
-    assert {json.loads(line)["id"] for line in lines} == {study["id"] for study in first["results"]}
+    assert {json.loads(line)["study"] for line in lines} == {study["id"] for study in first["results"]}
     table = ctl("results")
     assert "Next: --since " in table.stdout
 
 
-def test_export_writes_the_receipt_as_csv_into_a_file_of_its_owner_alone(ctl: Ctl, folder: Path) -> None:
+def test_export_writes_a_table_into_a_file_of_its_owner_alone(ctl: Ctl, folder: Path) -> None:
     upload, target = ctl.json("upload", folder)["upload"], ctl.home / "out.csv"
 
     done = ctl("export", "--format", "csv", "--upload", upload, "--output", target)
 
     assert (done.returncode, done.stdout) == (0, "")
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert len(target.read_text().splitlines()) == 8
-    refused = ctl("export", "--format", "csv")
-    assert (refused.returncode, refused.stdout) == (2, "")
+    rows = list(csv.DictReader(target.read_text().splitlines()))
+    assert [row["outcome"] for row in rows] == ["scored"] * 3
+    assert len({row["cursor"] for row in rows}) == 3
+    assert "ward" not in target.read_text()
+
+
+def test_the_receipt_comes_as_the_service_writes_it(ctl: Ctl, folder: Path) -> None:
+    upload = ctl.json("upload", folder)["upload"]
+
+    assert len(ctl("receipt", upload, "--csv").stdout.splitlines()) == 8
+
+
+def test_results_wait_for_a_change_and_no_longer(ctl: Ctl, pictures) -> None:
+    began = time.monotonic()
+    empty = ctl.json("results", "--since", 0, "--wait", 2)
+    waited = time.monotonic() - began
+    with ctl.start("results", "--since", 0, "--wait", 90, "--json", stdout=subprocess.PIPE) as waiting:
+        ctl.json("upload", pictures(1))
+        told = json.loads(waiting.communicate(timeout=120)[0])
+
+    assert empty == {"results": [], "since": 0}
+    assert waited >= 2
+    assert len(told["results"]) == 1
 
 
 def test_a_file_that_cannot_be_written_is_said_without_a_traceback(ctl: Ctl) -> None:

@@ -1,7 +1,7 @@
 """The asynchronous client: the same calls, driven by the running event loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -12,9 +12,10 @@ import httpx
 from chest_client import calls
 from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload
 from chest_client.calls import Call, Key
-from chest_client.client import following
-from chest_client.errors import Unreachable
-from chest_client.flows import LANES, Flow, Pause, Seen, asked, batches, checked, sent, waited
+from chest_client.client import following, onwards
+from chest_client.errors import Busy, Unreachable
+from chest_client.exporting import Table
+from chest_client.flows import LANES, Flow, Pause, Seen, asked, batches, changed, checked, sent, waited
 from chest_client.local import LocalFile, Told, read_folder
 from chest_client.retrying import Patience
 from chest_client.transport import answer_of, options, request_of
@@ -109,6 +110,40 @@ class AsyncClient:
         async for page in self.pages(changed_since=since, **query):
             for study in page.results:
                 yield study
+
+    async def wait_for_changes(self, since: int, *, timeout: float, **query: Any) -> StudyPage:  # noqa: ASYNC109 - the same call as the synchronous one
+        return await self._run(changed({**query, "changed_since": since}, timeout, self._patience))
+
+    async def export(self, form: str = "ndjson", **query: Any) -> AsyncIterator[bytes]:
+        table, tried = Table(form), 0
+        while True:
+            reached = table.cursor
+            try:
+                async for piece in self._table(table, query):
+                    yield piece
+            except (Busy, Unreachable) as failure:
+                tried = 1 if table.cursor != reached else tried + 1
+                pause = self._patience.pause(failure, tried)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+                table.again()
+            else:
+                yield table.rest()
+                return
+
+    async def _table(self, table: Table, query: Mapping[str, Any]) -> AsyncIterator[bytes]:
+        call = calls.export(table.form, onwards(query, table))
+        try:
+            with request_of(call) as request:
+                async with self._http.stream(**request) as response:
+                    if response.status_code != 200:
+                        await response.aread()
+                        call.answered(answer_of(response))
+                    async for piece in response.aiter_bytes():
+                        yield table.taken(piece)
+        except httpx.HTTPError as problem:
+            raise Unreachable(f"The service broke off ({type(problem).__name__}).") from problem
 
     async def study(self, study: Key) -> Study:
         return await self._ask(calls.study(study))

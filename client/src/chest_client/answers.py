@@ -188,9 +188,9 @@ class Study:
     modality: str
     state: str
     revision: int
-    flag: str
-    flagged: bool
-    not_assessed: bool
+    flag: str | None  # this and the next two: none where you are to answer blindly first
+    flagged: bool | None
+    not_assessed: bool | None
     change_number: int
     created_at: datetime
     completed_at: datetime | None

@@ -152,6 +152,12 @@ def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def export(form: str, query: Mapping[str, object]) -> Call[bytes]:
+    """Stream results as a table. Its answer is read as it comes, by who sends it."""
+    asked = {name: _word(value) for name, value in query.items() if value is not None}
+    return Call(method="GET", path=f"results.{form}", query=asked, read=lambda answer: answer.body, repeatable=True)
+
+
 def study(key: Key) -> Call[Study]:
     return Call(method="GET", path=f"studies/{key}/", read=_one(Study), repeatable=True)
 

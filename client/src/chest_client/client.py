@@ -13,8 +13,9 @@ import httpx
 from chest_client import calls
 from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload
 from chest_client.calls import Call, Key
-from chest_client.errors import Unreachable
-from chest_client.flows import LANES, Flow, Pause, Seen, asked, batches, checked, sent, waited
+from chest_client.errors import Busy, Unreachable
+from chest_client.exporting import Table
+from chest_client.flows import LANES, Flow, Pause, Seen, asked, batches, changed, checked, sent, waited
 from chest_client.local import LocalFile, Told, read_folder
 from chest_client.retrying import Patience
 from chest_client.transport import answer_of, options, request_of
@@ -134,6 +135,43 @@ class Client:
         for page in self.pages(changed_since=since, **query):
             yield from page.results
 
+    def wait_for_changes(self, since: int, *, timeout: float, **query: Any) -> StudyPage:
+        """Return the first page of what changed after `since`, once there is any; empty after `timeout` seconds."""
+        return self._run(changed({**query, "changed_since": since}, timeout, self._patience))
+
+    def export(self, form: str = "ndjson", **query: Any) -> Iterator[bytes]:
+        """Stream results as a table, a row for each study, picture and model: `csv` or `ndjson`, of any size.
+
+        As `pages` asks, without `limit`. Cut off, it goes on after the last study that was whole.
+        """
+        table, tried = Table(form), 0
+        while True:
+            reached = table.cursor
+            try:
+                yield from self._table(table, query)
+            except (Busy, Unreachable) as failure:
+                tried = 1 if table.cursor != reached else tried + 1
+                pause = self._patience.pause(failure, tried)
+                if pause is None:
+                    raise
+                time.sleep(pause)
+                table.again()
+            else:
+                yield table.rest()
+                return
+
+    def _table(self, table: Table, query: Mapping[str, Any]) -> Iterator[bytes]:
+        call = calls.export(table.form, onwards(query, table))
+        try:
+            with request_of(call) as request, self._http.stream(**request) as response:
+                if response.status_code != 200:
+                    response.read()
+                    call.answered(answer_of(response))
+                for piece in response.iter_bytes():
+                    yield table.taken(piece)
+        except httpx.HTTPError as problem:
+            raise Unreachable(f"The service broke off ({type(problem).__name__}).") from problem
+
     def study(self, study: Key) -> Study:
         return self._ask(calls.study(study))
 
@@ -168,6 +206,11 @@ class Client:
         except httpx.HTTPError as problem:
             raise Unreachable(f"The service did not answer ({type(problem).__name__}).") from problem
         return step.answered(answer_of(response))
+
+
+def onwards(query: Mapping[str, Any], table: Table) -> Mapping[str, Any]:
+    """The query for what is left of a table."""
+    return {**query, "changed_since": None, "cursor": table.cursor} if table.cursor else query
 
 
 def following(query: Mapping[str, Any], page: StudyPage) -> dict[str, Any]:

@@ -4,13 +4,13 @@ A flow yields calls and pauses; whoever drives it does them and sends back what 
 synchronous and the asynchronous client drive the same flows, so that they cannot differ.
 """
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from chest_client import calls
-from chest_client.answers import FileAnswer, Upload
+from chest_client.answers import FileAnswer, StudyPage, Upload
 from chest_client.calls import Call, Key
 from chest_client.errors import Busy, ChangedHere, TookTooLong, TooLarge, UnexpectedAnswer, Unreachable
 from chest_client.local import LocalFile
@@ -159,3 +159,21 @@ def waited(upload: Key, timeout: float | None, seen: Seen | None, patience: Pati
         if end is not None and monotonic() + pause > end:
             raise TookTooLong
         yield Pause(pause)
+
+
+LONGEST_WAIT: Final = 30  # seconds that the service holds a request
+NO_PLACE: Final = 5.0  # seconds until the next try where it held none
+
+
+def changed(query: Mapping[str, Any], seconds: float, patience: Patience) -> Flow[StudyPage]:
+    """Ask until something changed or the time is over; the page that says so, which may be empty."""
+    end = monotonic() + seconds
+    while True:
+        began = monotonic()
+        wait = int(max(0.0, min(LONGEST_WAIT, end - began)))
+        page = yield from asked(calls.studies({**query, "wait": wait}), patience)
+        left = end - monotonic()
+        if page.results or left <= 0:
+            return page
+        if monotonic() - began < wait / 2 or not wait:  # all places were taken, or less than a second is left
+            yield Pause(min(NO_PLACE, left))

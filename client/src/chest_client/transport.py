@@ -28,7 +28,7 @@ def options(url: str, token: str) -> dict[str, Any]:
         raise ValueError("The address must look like https://screening.example.org.")
     headers = {
         "Authorization": f"Token {token}",
-        "Accept": "application/json, text/csv",
+        "Accept": "application/json, text/csv, application/x-ndjson",
         "User-Agent": f"chest-screening-client/{VERSION}",
     }
     return {"base_url": f"{url.rstrip('/')}/api/v1/", "headers": headers, "timeout": TIMEOUT}

@@ -8,7 +8,7 @@ from screening.api.shapes.base import Answer, Shape
 from screening.api.shapes.uploads import ArchiveOut
 from screening.results.selectors import FLAGGED, NOT_ASSESSED, NOT_FLAGGED, WAITING
 from screening.review.models import Answer as ReadersAnswer
-from screening.studies.models import StudyState
+from screening.review.models import Kind
 
 WORDS = (FLAGGED, NOT_FLAGGED, NOT_ASSESSED, WAITING)
 OUTCOMES = ("scored", "inconclusive", "failed", "quarantined", "cancelled", "waiting")
@@ -67,36 +67,6 @@ class ReceiptOut(Answer):
     items = ReceiptItemOut(many=True)
 
 
-class StudyImageOut(Shape):
-    """One picture of a study."""
-
-    image = serializers.UUIDField()
-    sha256 = serializers.CharField(help_text="Of the file as it was sent.")
-    frame = serializers.IntegerField()
-    modality = serializers.CharField()
-    view = serializers.CharField(allow_blank=True)
-    rows = serializers.IntegerField()
-    columns = serializers.IntegerField()
-    position = serializers.FloatField(allow_null=True, help_text="Millimetres along the slice normal.")
-    quality = serializers.ListField(child=serializers.CharField())
-    preview = serializers.CharField(help_text="Address of the picture as people see it.")
-    heat_maps = serializers.CharField(help_text="Address of the maps that show where models looked.")
-    results = ResultOut(many=True)
-
-
-class SeriesOut(Shape):
-    """One model on a whole CT series: the mean of the top tenth of its slices. Not validated."""
-
-    model = serializers.CharField()
-    series = serializers.CharField(help_text="Pseudonymous; empty for plain pictures.")
-    outcome = serializers.CharField()
-    code = serializers.CharField(allow_null=True)
-    slices = serializers.IntegerField()
-    scores = serializers.DictField(child=serializers.FloatField())
-    thresholds = serializers.DictField(child=serializers.FloatField())
-    flagged = serializers.BooleanField()
-
-
 class ReviewOut(Shape):
     """A reader's standing answer about one finding."""
 
@@ -107,65 +77,12 @@ class ReviewOut(Shape):
     comment = serializers.CharField(allow_blank=True)
     reader = serializers.SerializerMethodField(help_text="Opaque; the same as in the audit.")
     revision = serializers.IntegerField(help_text="Which pictures of the study the answer covers.")
+    kind = serializers.ChoiceField(Kind.choices, help_text="Why it was given; an `adjudication` decides.")
+    blinded = serializers.BooleanField(help_text="Nothing of a model was open to the reader before it.")
     created_at = serializers.DateTimeField()
 
     def get_reader(self, review: Any) -> str:
         return f"user:{review.reader_id}"
-
-
-class StudyOut(Shape):
-    """A study, its pictures, and what models and readers said."""
-
-    id = serializers.UUIDField()
-    site = serializers.UUIDField()
-    upload = serializers.UUIDField(help_text="The last upload that brought a picture.")
-    external_id = serializers.CharField(allow_null=True)
-    modality = serializers.CharField()
-    state = serializers.ChoiceField(StudyState.choices)
-    revision = serializers.IntegerField()
-    flag = serializers.ChoiceField(WORDS, help_text="With one picture not assessed it never reads `not flagged`.")
-    flagged = serializers.BooleanField()
-    not_assessed = serializers.BooleanField()
-    change_number = serializers.IntegerField()
-    created_at = serializers.DateTimeField()
-    completed_at = serializers.DateTimeField(allow_null=True)
-    purged_at = serializers.DateTimeField(allow_null=True)
-    images = StudyImageOut(many=True)
-    series_results = SeriesOut(many=True)
-    reviews = ReviewOut(many=True)
-
-
-class StudyAnswer(StudyOut, Answer):
-    """One study."""
-
-
-class StudiesOut(Answer):
-    """Studies of one site in the order of their changes."""
-
-    site = serializers.UUIDField()
-    results = StudyOut(many=True)
-    cursor = serializers.CharField(
-        help_text="Where this answer ends. Keep it: sent later, it gives what has changed since."
-    )
-    more = serializers.BooleanField(help_text="Whether something is left after the cursor now.")
-
-
-class StudyQuery(Shape):
-    """Which studies are asked for."""
-
-    site = serializers.UUIDField(required=False, help_text="Needed only by callers that belong to several sites.")
-    upload = serializers.UUIDField(required=False, help_text="Studies of which a file, or a duplicate, came with it.")
-    flagged = serializers.BooleanField(required=False, allow_null=True, default=None)
-    state = serializers.ChoiceField(StudyState.choices, required=False)
-    model = serializers.CharField(
-        required=False, max_length=100, help_text="`slug` or `slug@version` that looked at it."
-    )
-    external_id = serializers.CharField(required=False, max_length=120)
-    changed_since = serializers.IntegerField(
-        required=False, min_value=0, max_value=2**63 - 1, help_text="A `change_number`."
-    )
-    cursor = serializers.CharField(required=False, max_length=200, help_text="From an earlier answer.")
-    limit = serializers.IntegerField(required=False, min_value=1, max_value=200, default=50)
 
 
 class EventOut(Shape):
@@ -205,6 +122,9 @@ class ReviewIn(Shape):
 
     answers = serializers.DictField(child=AnswerIn(), help_text="By finding.")
     comment = serializers.CharField(max_length=4000, allow_blank=True, default="")
+    read = serializers.UUIDField(
+        required=False, help_text="The second read or adjudication that is answered: refused if it is done already."
+    )
 
 
 class ReviewsOut(Answer):

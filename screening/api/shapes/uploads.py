@@ -1,5 +1,6 @@
 """Uploads as they go in and come out."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from rest_framework import serializers
 from ml.vocabulary import REFUSALS
 from screening.api.shapes.base import Answer, Shape
 from screening.flows.progress import progress
+from screening.results.models import PENDING
 from screening.uploads.models import (
     Archive,
     ArchiveState,
@@ -49,6 +51,34 @@ class LimitsOut(Shape):
     pixels = serializers.IntegerField(help_text="Rows times columns of one frame.")
     frames = serializers.IntegerField(help_text="Of one file.")
     files = serializers.IntegerField(help_text="Items in one upload.")
+
+
+class AttributeOut(Shape):
+    """An attribute of DICOM headers, and in how many files each thing was done to it."""
+
+    keyword = serializers.CharField(help_text="Of the DICOM dictionary; `private` or `unknown` for what is not in it.")
+    kept = serializers.IntegerField()
+    changed = serializers.IntegerField()
+    removed = serializers.IntegerField()
+
+
+class MethodOut(Shape):
+    """One of DICOM's options of de-identification, and to how many files it was truly applied."""
+
+    code = serializers.CharField(help_text="Of PS3.16, CID 7050.")
+    meaning = serializers.CharField()
+    said = serializers.CharField(help_text="What was done, in plain words.")
+    files = serializers.IntegerField()
+
+
+class DeidentificationOut(Answer):
+    """What became of the headers of an upload's files. No value of any header is in it."""
+
+    kinds = serializers.DictField(child=serializers.IntegerField(), help_text="Files that are told of, by kind.")
+    missing = serializers.IntegerField(help_text="Accepted files that were read before this was noted.")
+    attributes = AttributeOut(many=True)
+    methods = MethodOut(many=True)
+    plain = serializers.CharField(help_text="What holds for PNG and JPEG files.")
 
 
 class ArchiveOut(Shape):
@@ -107,7 +137,7 @@ class UploadOut(UploadBrief, Answer):
     screenings = serializers.DictField(
         child=serializers.IntegerField(),
         source="progress.screenings",
-        help_text="By state, those that this upload asked for.",
+        help_text="By state, those that this upload asked for. Who is to answer blindly is told those that wait alone.",
     )
     archives = ArchiveOut(many=True)
     images_per_second = serializers.FloatField(source="progress.images_per_second", allow_null=True)
@@ -116,7 +146,11 @@ class UploadOut(UploadBrief, Answer):
 
     def to_representation(self, instance: Upload) -> dict[str, Any]:
         """Count first: fields read attributes."""
-        vars(instance).update(progress=progress(instance), limits=settings.CONFIG.limits)
+        told = progress(instance)
+        if self.context.get("is_bound"):
+            waiting = {str(state): told.screenings[state] for state in PENDING if state in told.screenings}
+            told = replace(told, screenings=waiting, images_per_second=None)
+        vars(instance).update(progress=told, limits=settings.CONFIG.limits)
         return super().to_representation(instance)
 
 

@@ -11,10 +11,11 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from screening.api.access import ApiView, caller, visible_image, visible_studies
+from screening.api.access import ApiView, caller, require_open, visible_image, visible_studies
+from screening.api.repeating import Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.heat import HeatMapIn, HeatMapsOut
-from screening.errors import NothingToExplain
+from screening.errors import AnswerFirst, NothingToExplain
 from screening.flows.explained import ask_explanation, files_of
 from screening.results.heat import CAVEAT, HeatLine, heat_of
 from screening.results.models import Explanation, ExplanationState
@@ -26,6 +27,7 @@ log = structlog.get_logger("screening.access")
 class HeatMaps(ApiView):
     """The heat maps of one picture."""
 
+    repeating = Repeating.AGAIN
     writing_scopes = ApiView.reading_scopes  # a map decides nothing: who may read results may have one drawn
 
     @described(
@@ -35,28 +37,34 @@ class HeatMaps(ApiView):
             "What flags a study has its map drawn by itself: a radiograph, or the leading slice of a series. "
             "For others, ask with POST."
         ),
-        responses=answers({200: HeatMapsOut}, 404),
+        responses=answers({200: HeatMapsOut}, 404, AnswerFirst),
     )
     def get(self, request: Request, image_id: UUID) -> Response:
-        return _told(visible_image(request, image_id))
+        return _told(_open_image(request, image_id))
 
     @described(
         operation_id="heat_maps_draw",
         summary="Have a heat map drawn",
         description="Soon, not at once: ask with GET until its state is no longer `waiting`. Safe to repeat.",
         request=HeatMapIn,
-        responses=answers({202: HeatMapsOut}, 400, 404, 409),
+        responses=answers({202: HeatMapsOut}, 400, 404, AnswerFirst, NothingToExplain),
     )
     def post(self, request: Request, image_id: UUID) -> Response:
         shape = HeatMapIn(data=request.data)
         shape.is_valid(raise_exception=True)
-        image = visible_image(request, image_id)
+        image = _open_image(request, image_id)
         model, label = shape.validated_data["model"], shape.validated_data["label"]
         lines = [line for line in heat_of([image.pk])[image.pk] if line.screening.model_version.name == model]
         if not lines:
             raise NothingToExplain("That model gave this picture no score.")
         ask_explanation(screening_id=lines[0].screening.pk, label=label, user_id=caller(request).pk)
         return _told(image, status=202)
+
+
+def _open_image(request: Request, image_id: UUID) -> Image:
+    image = visible_image(request, image_id)
+    require_open(request, image.study)
+    return image
 
 
 def _told(image: Image, *, status: int = 200) -> Response:
@@ -91,7 +99,7 @@ class Raw(ApiView):
     @described(
         operation_id="heat_maps_raw",
         summary="A heat map alone: 512 x 512 gray PNG of the plane, 255 where it is hottest",
-        responses=answers({(200, "image/png"): OpenApiTypes.BINARY}, 404),
+        responses=answers({(200, "image/png"): OpenApiTypes.BINARY}, 404, AnswerFirst),
     )
     def get(self, request: Request, explanation_id: UUID) -> FileResponse:
         return _file(files_of(_drawn(request, explanation_id))[0], "image/png")
@@ -103,7 +111,7 @@ class Overlay(ApiView):
     @described(
         operation_id="heat_maps_overlay",
         summary="A heat map over the picture as people see it: JPEG",
-        responses=answers({(200, "image/jpeg"): OpenApiTypes.BINARY}, 404),
+        responses=answers({(200, "image/jpeg"): OpenApiTypes.BINARY}, 404, AnswerFirst),
     )
     def get(self, request: Request, explanation_id: UUID) -> FileResponse:
         return _file(files_of(_drawn(request, explanation_id))[1], "image/jpeg")
@@ -114,6 +122,7 @@ def _drawn(request: Request, explanation_id: UUID) -> Explanation:
     found = visible.filter(state=ExplanationState.DRAWN).select_related("screening__image").first()
     if found is None:
         raise NotFound
+    require_open(request, found.screening.study)
     log.info("heat_viewed", user=caller(request).pk, explanation=str(found.pk))
     return found
 

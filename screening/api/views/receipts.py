@@ -15,16 +15,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ml.vocabulary import DISCLAIMER
-from screening.api.access import SEEING, ApiView, actor, own_upload, sees_paths, visible_upload
+from screening.api.access import SEEING, ApiView, actor, caller, own_upload, sees_paths, visible_upload
+from screening.api.repeating import Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.results import ReceiptOut
 from screening.api.shapes.sending import ReferencesIn, ReferencesOut
-from screening.api.shapes.uploads import ArchiveOut
-from screening.errors import TableUnreadable
-from screening.flows.receipt import receipt, refused_archives
+from screening.api.shapes.uploads import ArchiveOut, DeidentificationOut
+from screening.errors import IllegalTransition, TableUnreadable
+from screening.flows.deidentified import headers_of
+from screening.flows.receipt import Hides, receipt, refused_archives
 from screening.flows.receipt_forms import as_json, receipt_csv
 from screening.flows.references import ReferenceRow, record_references
 from screening.flows.tables import read_table
+from screening.review.blinding import Veil
 from screening.uploads.models import Upload
 
 NEVER_KEPT = {"Cache-Control": "private, no-store"}
@@ -46,11 +49,11 @@ class Receipt(ApiView):
     )
     def get(self, request: Request, upload_id: UUID) -> StreamingHttpResponse:
         upload = visible_upload(request, upload_id)
-        lines = _json_lines(upload, with_paths=sees_paths(request, upload))
+        lines = _json_lines(upload, with_paths=sees_paths(request, upload), hides=Veil(caller(request)).hides)
         return StreamingHttpResponse(lines, content_type="application/json", headers=NEVER_KEPT)
 
 
-def _json_lines(upload: Upload, *, with_paths: bool) -> Iterator[str]:
+def _json_lines(upload: Upload, *, with_paths: bool, hides: Hides) -> Iterator[str]:
     start = {
         "disclaimer": DISCLAIMER,
         "upload": str(upload.pk),
@@ -58,9 +61,24 @@ def _json_lines(upload: Upload, *, with_paths: bool) -> Iterator[str]:
         "archives": ArchiveOut(refused_archives(upload), many=True).data,
     }
     yield f'{json.dumps(start)[:-1]}, "items": ['
-    for number, item in enumerate(receipt(upload, with_paths=with_paths)):
+    for number, item in enumerate(receipt(upload, with_paths=with_paths, hides=hides)):
         yield (",\n" if number else "\n") + json.dumps(as_json(item, with_paths=with_paths))
     yield "\n]}\n"
+
+
+class Deidentification(ApiView):
+    """What was done to the headers of an upload's files."""
+
+    reading_scopes = SEEING
+
+    @described(
+        operation_id="uploads_deidentification",
+        summary="Which attributes of DICOM headers were kept, changed and removed",
+        description="By keyword, with counts of files and never a value; for the staff of the site and the uploader.",
+        responses=answers({200: DeidentificationOut}, 403, 404),
+    )
+    def get(self, request: Request, upload_id: UUID) -> Response:
+        return Response(DeidentificationOut(headers_of(own_upload(request, upload_id))).data, headers=NEVER_KEPT)
 
 
 class ReceiptCsv(ApiView):
@@ -75,7 +93,7 @@ class ReceiptCsv(ApiView):
     )
     def get(self, request: Request, upload_id: UUID) -> StreamingHttpResponse:
         upload = visible_upload(request, upload_id)
-        lines = receipt_csv(upload, with_paths=sees_paths(request, upload))
+        lines = receipt_csv(upload, with_paths=sees_paths(request, upload), hides=Veil(caller(request)).hides)
         name = f"receipt-{upload.pk}.csv"
         headers = {**NEVER_KEPT, "Content-Disposition": f'attachment; filename="{name}"'}
         return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
@@ -101,6 +119,7 @@ class CsvParser(BaseParser):
 class References(ApiView):
     """The side table of an upload."""
 
+    repeating = Repeating.AGAIN
     parser_classes = (JSONParser, CsvParser)
 
     @described(
@@ -111,7 +130,7 @@ class References(ApiView):
             "counts. `external_id` is given back wherever the study appears; `label` is hidden from readers."
         ),
         request={"application/json": ReferencesIn, "text/csv": OpenApiTypes.STR},
-        responses=answers({200: ReferencesOut}, 400, 403, 404, 409),
+        responses=answers({200: ReferencesOut}, 400, 403, 404, IllegalTransition),
         examples=[
             OpenApiExample(
                 "One row",

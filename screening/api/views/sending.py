@@ -21,8 +21,10 @@ from rest_framework.response import Response
 
 from screening.api.access import SEEING, ApiView, actor, own_upload
 from screening.api.handlers import FIELD, IncomingHandler, StoredFile
+from screening.api.repeating import Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.sending import ArchiveOffsetOut, ArchivePartOut, CheckIn, CheckOut, FilesIn, FilesOut
+from screening.errors import BadOffset, HashMismatch, IncompletePart, UploadClosed
 from screening.flows.offering import Offered, check_files, preflight
 from screening.flows.receiving import (
     ArchiveProgress,
@@ -42,6 +44,8 @@ DIGEST: Final = re.compile(r"sha-256=:([A-Za-z0-9+/=]{44}):")
 class Check(ApiView):
     """Offer files."""
 
+    repeating = Repeating.AGAIN
+
     @described(
         operation_id="uploads_check",
         summary="Offer files and learn which of them are needed",
@@ -53,7 +57,7 @@ class Check(ApiView):
             "(`path_twice`), since a path names one item."
         ),
         request=CheckIn,
-        responses=answers({200: CheckOut}, 400, 403, 404, 409, 413),
+        responses=answers({200: CheckOut}, 400, 403, 404, 413, UploadClosed),
         examples=[
             OpenApiExample(
                 "One file",
@@ -75,6 +79,7 @@ class Check(ApiView):
 class Files(ApiView):
     """Send files. They go to disk while they arrive; what is not taken is gone when the answer leaves."""
 
+    repeating = Repeating.AGAIN
     parser_classes = (MultiPartParser,)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -95,7 +100,7 @@ class Files(ApiView):
             "`received` or a refusal of that file alone; sending a file again changes nothing."
         ),
         request={"multipart/form-data": FilesIn},
-        responses=answers({200: FilesOut}, 400, 403, 404, 409, 413, 507),
+        responses=answers({200: FilesOut}, 400, 403, 404, 413, 507, UploadClosed),
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         upload = own_upload(request, upload_id)
@@ -157,7 +162,9 @@ class ArchiveParts(ApiView):
             ),
         ],
         request={"application/octet-stream": OpenApiTypes.BINARY},
-        responses=answers({200: ArchivePartOut}, 400, 403, 404, 409, 413, 507),
+        responses=answers(
+            {200: ArchivePartOut}, 400, 403, 404, 413, 507, UploadClosed, BadOffset, HashMismatch, IncompletePart
+        ),
     )
     def put(self, request: Request, upload_id: UUID) -> Response:
         upload = own_upload(request, upload_id)

@@ -1,32 +1,41 @@
 """Studies as integrators poll them: in the order of their changes, so that nothing is missed."""
 
 import hashlib
+import time
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import HttpResponse
 from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import UserRateThrottle
 
 from ml.vocabulary import DISCLAIMER_VERSION, PIPELINE, pseudonymous_uid
-from screening.api import cursors
-from screening.api.access import ApiView, caller, one_site, visible_study
+from screening.api.access import ApiView, caller, one_site, require_still_welcome, visible_study
+from screening.api.asking import Asked, change_number, end_of, studies_asked_for
 from screening.api.assembling import assembled
-from screening.api.schema import answers, described
-from screening.api.shapes.results import LookupIn, LookupOut, StudiesOut, StudyAnswer, StudyQuery
-from screening.results.models import ModelVersion, Screening
-from screening.studies.models import SiteChange, Study, StudyState
-from screening.uploads.models import Item
+from screening.api.repeating import Repeating
+from screening.api.schema import answers, described, either
+from screening.api.shapes.results import LookupIn, LookupOut
+from screening.api.shapes.studies import (
+    FieldsQuery,
+    StudiesOut,
+    StudiesPartOut,
+    StudyAnswer,
+    StudyPartAnswer,
+    StudyQuery,
+)
+from screening.api.throttling import LookupThrottle
+from screening.api.waiting import AGAIN, LONGEST, WATCH, Waited
+from screening.review.blinding import Veil, is_hidden
+from screening.studies.models import Study, StudyState
 from screening.users.keys import site_key
 from screening.users.roles import SEE_RESULTS
 
 log = structlog.get_logger("screening.access")
-FEW: Final = 3000  # screenings of a model at a site, up to which all its studies are read for a page
+FRESH: Final = {"Cache-Control": "private, no-cache"}
 UNCHANGED: Final = OpenApiResponse(description="Nothing changed since the answer with that ETag.")
 
 
@@ -38,30 +47,55 @@ class Studies(ApiView):
         summary="Poll results: studies in the order of their changes",
         description=(
             "Keep `cursor` and send it with the next request: it gives what has changed since, and misses nothing. A "
-            "study that changes again appears again. Send `If-None-Match` with the last `ETag` to poll cheaply."
+            "study that changes again appears again. Send `If-None-Match` with the last `ETag` to poll cheaply.\n\n"
+            f"With `wait` (seconds, at most {LONGEST}) an answer that would be empty or `304` comes once something "
+            "changed, or when the time is over. Only so many requests may wait; one that finds no place is answered "
+            "at once, with `Retry-After`. With `fields` only those fields of each study are given."
         ),
         parameters=[StudyQuery],
-        responses=answers({200: StudiesOut, 304: UNCHANGED}, 400, 404),
+        responses=answers({200: either("Studies", StudiesOut, StudiesPartOut), 304: UNCHANGED}, 400, 404),
     )
     def get(self, request: Request) -> Response | HttpResponse:
         shape = StudyQuery(data=request.query_params)
         shape.is_valid(raise_exception=True)
         asked = shape.validated_data
         site = one_site(request, asked.get("site"), SEE_RESULTS)
-        number = SiteChange.objects.filter(pk=site.pk).values_list("number", flat=True).first() or 0
-        etag = _etag(site.pk, number, sorted(request.query_params.items()))
-        if unchanged := get_conditional_response(request._request, etag=etag):  # noqa: SLF001 - DRF's way to Django's own
-            return unchanged
-        studies = list(_asked_for(site.pk, asked)[: asked["limit"] + 1])
+        until = time.monotonic() + asked.get("wait", 0)
+        number = site.change.number if hasattr(site, "change") else 0  # came with the site
+        while True:
+            answer, news = self._answer(request, site.pk, number, asked)
+            left = until - time.monotonic()
+            if news or left <= 0:
+                return answer
+            waited = WATCH.wait(site.pk, beyond=number, seconds=left)
+            if waited == Waited.FULL:
+                answer["Retry-After"] = str(AGAIN)
+            if waited != Waited.CHANGED:
+                return answer
+            require_still_welcome(request, site.pk)
+            number = change_number(site.pk)
+
+    def _answer(
+        self, request: Request, site_id: UUID, number: int, asked: Asked
+    ) -> tuple[Response | HttpResponse, bool]:
+        """Give the answer as things stand, and whether it tells anything new."""
+        veil = Veil(caller(request))
+        etag = _etag(
+            site_id, number, _seen_by(veil), sorted((k, v) for k, v in request.query_params.items() if k != "wait")
+        )
+        if unchanged := unchanged_since(request, etag):
+            return unchanged, False
+        studies = list(studies_asked_for(site_id, asked, veil)[: asked["limit"] + 1])
         page = studies[: asked["limit"]]
-        log.info("viewed", user=caller(request).pk, site=str(site.pk), studies=len(page))
+        log.info("viewed", user=caller(request).pk, site=str(site_id), studies=len(page))
         body = {
-            "site": site.pk,
-            "results": assembled(page),
-            "cursor": _cursor(page, asked),
+            "site": site_id,
+            "results": assembled(page, caller(request), asked.get("fields")),
+            "cursor": end_of(page, asked),
             "more": len(studies) > len(page),
         }
-        return Response(StudiesOut(body).data, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+        shape = StudiesPartOut(body, context=asked) if "fields" in asked else StudiesOut(body)
+        return Response(shape.data, headers={"ETag": etag, **FRESH}), bool(page)
 
 
 def _etag(*parts: Any) -> str:
@@ -70,65 +104,9 @@ def _etag(*parts: Any) -> str:
     return f'W/"{hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]}"'
 
 
-def _asked_for(site_id: UUID, asked: dict[str, Any]) -> QuerySet[Study]:
-    studies = Study.objects.filter(site_id=site_id)
-    for name in ("flagged", "state", "external_id"):
-        if asked.get(name) is not None:
-            studies = studies.filter(**{name: asked[name]})
-    if "upload" in asked:
-        studies = studies.filter(_of_upload(asked["upload"], site_id))
-    few = "upload" in asked  # its files name its studies
-    if "model" in asked:
-        rows = _screened_by(asked["model"])
-        here = rows.filter(site_id=site_id).order_by()
-        few = few or here[: FEW + 1].count() <= FEW
-        looked = Q(pk__in=here.values("study_id")) if few else Q(Exists(rows.filter(study=OuterRef("pk"))))
-        studies = studies.filter(looked)
-    # The sum keeps the planner from walking all changes of the site to look for a few studies.
-    number = F("change_number") + 0 if few else F("change_number")
-    return studies.filter(_after(asked)).order_by(number, "pk")
-
-
-def _of_upload(upload_id: UUID, site_id: UUID) -> Q:
-    """Whether an upload brought a part of a study: it was the last to do so, or else an item of it says so."""
-    items = Item.objects.filter(upload_id=upload_id, upload__site_id=site_id, study_id__isnull=False)
-    elsewhere = items.exclude(study_id__in=Study.objects.filter(upload_id=upload_id).values("pk"))
-    others = list(elsewhere.order_by().values_list("study_id", flat=True)[: FEW + 1])
-    if len(others) <= FEW:
-        return Q(upload_id=upload_id) | Q(pk__in=set(others))
-    return Q(pk__in=items.values("study_id"))
-
-
-def _screened_by(name: str) -> QuerySet[Screening]:
-    """What the versions of a model looked at: `slug@version`, or every version of a slug."""
-    slug, _, version = name.partition("@")
-    versions = ModelVersion.objects.filter(slug=slug, **({"version": version} if version else {}))
-    return Screening.objects.filter(model_version__in=list(versions.values_list("pk", flat=True)))
-
-
-def _after(asked: dict[str, Any]) -> Q:
-    if "cursor" in asked:
-        number, key = _read(asked["cursor"])
-        behind = Q(change_number__gt=number) | Q(pk__gt=key)
-        return Q(change_number__gte=number) & behind  # an index begins where one bound says
-    return Q(change_number__gt=asked["changed_since"]) if "changed_since" in asked else Q()
-
-
-def _read(cursor: str) -> tuple[int, UUID]:
-    try:
-        number, key = cursors.decode(cursor)
-        return int(number), UUID(key)
-    except ValueError as error:
-        raise cursors.unknown_cursor() from error
-
-
-def _cursor(page: list[Study], asked: dict[str, Any]) -> str:
-    """Give where the answer ends; an empty one ends where it began."""
-    if page:
-        return cursors.encode(page[-1].change_number, page[-1].pk)
-    if "cursor" in asked:
-        return str(asked["cursor"])
-    return cursors.encode(asked.get("changed_since", 0), UUID(int=2**128 - 1))
+def _seen_by(veil: Veil) -> str:
+    """Name who asks and what they are bound by, where something may be hidden from them."""
+    return "" if veil.is_thin else f"{veil.user.pk} {veil.blinded_sites}"
 
 
 class OneStudy(ApiView):
@@ -137,28 +115,39 @@ class OneStudy(ApiView):
     @described(
         operation_id="studies_read",
         summary="A study, its pictures, and what models and readers said",
-        description="Send `If-None-Match` with the last `ETag` to poll cheaply.",
-        responses=answers({200: StudyAnswer, 304: UNCHANGED}, 404),
+        description="Send `If-None-Match` with the last `ETag` to poll cheaply. With `fields` only those are given.",
+        parameters=[FieldsQuery],
+        responses=answers({200: either("Study", StudyAnswer, StudyPartAnswer), 304: UNCHANGED}, 400, 404),
     )
     def get(self, request: Request, study_id: UUID) -> Response | HttpResponse:
+        shape = FieldsQuery(data=request.query_params)
+        shape.is_valid(raise_exception=True)
+        asked = shape.validated_data
         study = visible_study(request, study_id)
-        etag = _etag(study.pk, study.change_number)
-        if unchanged := get_conditional_response(request._request, etag=etag):  # noqa: SLF001 - as above
+        hidden = is_hidden(caller(request), study)
+        etag = _etag(study.pk, study.change_number, hidden, *asked.get("fields", ()))
+        if unchanged := unchanged_since(request, etag):
             return unchanged
         log.info("viewed", user=caller(request).pk, site=str(study.site_id), study=str(study.pk))
-        body = StudyAnswer(assembled([study])[0]).data
-        return Response(body, headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+        [values] = assembled([study], caller(request), asked.get("fields"))
+        answer = StudyPartAnswer(values, context=asked) if "fields" in asked else StudyAnswer(values)
+        return Response(answer.data, headers={"ETag": etag, **FRESH})
 
 
-class LookupThrottle(UserRateThrottle):
-    """Fewer look-ups than reads: nobody should try out identifiers."""
-
-    scope = "lookup"
+def unchanged_since(request: Request, etag: str) -> HttpResponse | None:
+    """Give the answer without a body if the caller has this state already."""
+    unchanged = get_conditional_response(request._request, etag=etag)  # noqa: SLF001 - DRF's way to Django's own
+    if unchanged is not None:
+        unchanged["ETag"] = etag
+        for name, value in FRESH.items():
+            unchanged[name] = value
+    return unchanged
 
 
 class Lookup(ApiView):
     """Original identifiers to studies."""
 
+    repeating = Repeating.READS
     writing_scopes = ApiView.reading_scopes  # it changes nothing; a POST keeps the identifiers out of logs
     throttle_classes = (LookupThrottle,)
 

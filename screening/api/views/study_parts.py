@@ -16,16 +16,18 @@ from screening.api.access import (
     actor,
     caller,
     deletable_study,
+    open_study,
     readable_study,
     visible_image,
-    visible_study,
 )
+from screening.api.repeating import Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.results import AuditOut, ReviewIn, ReviewsOut
 from screening.api.shapes.uploads import PurgedOut
 from screening.api.views.studies import OneStudy
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import verify_chain
+from screening.errors import AlreadyRead, AnswerFirst, IllegalTransition, InvalidAnswer
 from screening.flows.purge import purge_study
 from screening.review.services import AnswerIn, record_review
 from screening.uploads.storage import blob_folder
@@ -41,7 +43,7 @@ class ReadOrPurge(OneStudy):
         operation_id="studies_purge",
         summary="Delete a study that was sent by mistake",
         description="Pictures, results and paths go; a tombstone and the audit stay.",
-        responses=answers({200: PurgedOut}, 403, 404),
+        responses=answers({200: PurgedOut}, 403, 404, IllegalTransition),
     )
     def delete(self, request: Request, study_id: UUID) -> Response:
         study = deletable_study(request, study_id)
@@ -55,10 +57,10 @@ class Audit(ApiView):
     @described(
         operation_id="studies_audit",
         summary="Everything that happened to a study, and whether the chain is whole",
-        responses=answers({200: AuditOut}, 404),
+        responses=answers({200: AuditOut}, 404, AnswerFirst),
     )
     def get(self, request: Request, study_id: UUID) -> Response:
-        study = visible_study(request, study_id)
+        study = open_study(request, study_id)
         report = verify_chain(ChainKind.STUDY, study.pk)
         body = {
             "study": study.pk,
@@ -74,6 +76,7 @@ class Audit(ApiView):
 class Reviews(ApiView):
     """Answers of readers."""
 
+    repeating = Repeating.TOLD
     writing_scopes = (Scope.REVIEW,)
 
     @described(
@@ -81,7 +84,7 @@ class Reviews(ApiView):
         summary="Answer every finding of a study",
         description="An earlier answer of the same reader is superseded, never overwritten.",
         request=ReviewIn,
-        responses=answers({201: ReviewsOut}, 400, 403, 404, 409),
+        responses=answers({201: ReviewsOut}, 400, 403, 404, AlreadyRead, InvalidAnswer, IllegalTransition),
         examples=[
             OpenApiExample(
                 "One finding",
@@ -100,6 +103,7 @@ class Reviews(ApiView):
             reader=caller(request),
             answers=answered,
             comment=shape.validated_data["comment"],
+            read_id=shape.validated_data.get("read"),
             actor=actor(request),
         )
         return Response(ReviewsOut({"study": study.pk, "reviews": reviews}).data, status=status.HTTP_201_CREATED)

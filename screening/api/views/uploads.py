@@ -20,6 +20,7 @@ from screening.api.access import (
     visible_upload,
     visible_uploads,
 )
+from screening.api.repeating import Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.uploads import (
     ModelsIn,
@@ -30,10 +31,12 @@ from screening.api.shapes.uploads import (
     UploadOut,
     UploadsOut,
 )
+from screening.errors import CountMismatch, IllegalTransition, KeyReused, UnknownModel
 from screening.flows.acts import cancel_upload, seal_upload
 from screening.flows.again import rescreen_upload, retry_upload
 from screening.flows.offering import open_upload
 from screening.flows.purge import purge_upload
+from screening.review.blinding import Veil
 from screening.uploads.models import Upload
 from screening.users.roles import API_UPLOADERS
 
@@ -53,12 +56,16 @@ class UploadView(ApiView):
 
     def answer(self, request: Request, upload: Upload, code: int = status.HTTP_200_OK) -> Response:
         """Answer with the upload as it stands."""
-        shape = UploadOut(upload, context={"with_paths": lambda one: sees_paths(request, one)})
+        bound = Veil(caller(request)).binds(upload.site_id)
+        context = {"with_paths": lambda one: sees_paths(request, one), "is_bound": bound}
+        shape = UploadOut(upload, context=context)
         return Response(shape.data, status=code)
 
 
 class Uploads(UploadView):
     """All uploads that the caller sees."""
+
+    repeating = Repeating.OWN
 
     @described(
         operation_id="uploads_list",
@@ -80,7 +87,7 @@ class Uploads(UploadView):
         description="Then offer files, send those that are missing, and seal.",
         parameters=[KEY],
         request=UploadIn,
-        responses=answers({201: UploadOut}, 400, 403, 404, 409),
+        responses=answers({201: UploadOut}, 400, 403, 404, UnknownModel, KeyReused),
         examples=[OpenApiExample("Everything by default", value={"name": "Monday"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
@@ -109,7 +116,7 @@ class OneUpload(UploadView):
         operation_id="uploads_purge",
         summary="Delete what an upload brought: files, pictures, results and paths",
         description="Waiting work is cancelled first. A tombstone and the audit stay.",
-        responses=answers({200: PurgedOut}, 403, 404, 409),
+        responses=answers({200: PurgedOut}, 403, 404, IllegalTransition),
     )
     def delete(self, request: Request, upload_id: UUID) -> Response:
         upload = own_upload(request, upload_id)
@@ -120,12 +127,14 @@ class OneUpload(UploadView):
 class Seal(UploadView):
     """Take no more files."""
 
+    repeating = Repeating.AGAIN
+
     @described(
         operation_id="uploads_seal",
         summary="No more files will come",
         description="Files that were offered and never sent become `not_sent`. Sealing twice is sealing once.",
         request=SealIn,
-        responses=answers({202: UploadOut}, 400, 403, 404, 409),
+        responses=answers({202: UploadOut}, 400, 403, 404, CountMismatch, IllegalTransition),
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         shape = SealIn(data=request.data)
@@ -138,11 +147,13 @@ class Seal(UploadView):
 class Cancel(UploadView):
     """Cancel what waits."""
 
+    repeating = Repeating.AGAIN
+
     @described(
         operation_id="uploads_cancel",
         summary="Cancel what waits; what has an outcome keeps it",
         request=None,
-        responses=answers({202: UploadOut}, 403, 404, 409),
+        responses=answers({202: UploadOut}, 403, 404, IllegalTransition),
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         upload = own_upload(request, upload_id)
@@ -153,11 +164,13 @@ class Cancel(UploadView):
 class Retry(UploadView):
     """Try again what failed."""
 
+    repeating = Repeating.TOLD
+
     @described(
         operation_id="uploads_retry",
         summary="Try again what failed",
         request=None,
-        responses=answers({202: QueuedOut}, 403, 404, 409),
+        responses=answers({202: QueuedOut}, 403, 404, IllegalTransition),
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         upload = own_upload(request, upload_id)
@@ -168,12 +181,14 @@ class Retry(UploadView):
 class Screenings(UploadView):
     """Ask further models."""
 
+    repeating = Repeating.TOLD
+
     @described(
         operation_id="uploads_screen_again",
         summary="Screen the stored pictures with further models",
         description="Nothing is decoded again and no result is overwritten.",
         request=ModelsIn,
-        responses=answers({202: QueuedOut}, 400, 403, 404, 409),
+        responses=answers({202: QueuedOut}, 400, 403, 404, UnknownModel, IllegalTransition),
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         shape = ModelsIn(data=request.data)

@@ -77,9 +77,9 @@ def _do(asked: Namespace, voice: Voice, env: Mapping[str, str]) -> Exit:
 ASKING: Final[Mapping[str, Callable[[Client, Voice, Namespace], Exit]]] = {
     "models": lambda client, voice, _: reading.models(client, voice),
     "wait": lambda client, voice, asked: reading.wait(client, voice, asked.upload, asked.timeout),
-    "results": lambda client, voice, asked: reading.results(client, voice, asked.since, asked.upload),
+    "results": lambda client, voice, asked: reading.results(client, voice, asked.since, asked.upload, asked.wait),
     "export": lambda client, _, asked: reading.export(client, asked.format, asked.since, asked.upload, asked.output),
-    "receipt": lambda client, voice, asked: reading.receipt(client, voice, asked.upload),
+    "receipt": lambda client, voice, asked: reading.receipt(client, voice, asked.upload, as_csv=asked.csv),
     "retry": lambda client, voice, asked: reading.retry(client, voice, asked.upload),
 }
 
@@ -118,14 +118,17 @@ def _parser() -> argparse.ArgumentParser:
     wait.add_argument("upload", type=UUID, metavar="UPLOAD")
     wait.add_argument("--timeout", type=float, metavar="SECONDS")
     results = commands.add_parser("results", parents=[both], help="studies that changed after a number")
-    export = commands.add_parser("export", parents=[both], help="studies as NDJSON, or one upload as CSV")
+    export = commands.add_parser("export", parents=[both], help="results as a table of any size")
     export.add_argument("--format", choices=("ndjson", "csv"), default="ndjson")
     export.add_argument("--output", type=Path, metavar="FILE", help="stdout if none is named")
     for one in (results, export):
         one.add_argument("--since", type=int, default=0, metavar="N", help="a change number; 0: everything")
         one.add_argument("--upload", type=UUID, metavar="UPLOAD")
-    for name, what in (("receipt", "what became of every file"), ("retry", "try again what failed")):
-        commands.add_parser(name, parents=[both], help=what).add_argument("upload", type=UUID, metavar="UPLOAD")
+    results.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help="for a change, at most so long")
+    receipt = commands.add_parser("receipt", parents=[both], help="what became of every file")
+    receipt.add_argument("--csv", action="store_true", help="as the service writes it")
+    for one in (receipt, commands.add_parser("retry", parents=[both], help="try again what failed")):
+        one.add_argument("upload", type=UUID, metavar="UPLOAD")
     return parser
 
 

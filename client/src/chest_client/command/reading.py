@@ -1,6 +1,5 @@
 """The commands that ask: models, wait, results, export, receipt, retry."""
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from chest_client.command.exits import Exit, Misused
 from chest_client.command.places import written
 from chest_client.command.sending import waited
 from chest_client.command.voice import Voice, counted, studies_table, table
-from chest_client.shaping import plain
 
 
 def models(client: Client, voice: Voice) -> Exit:
@@ -32,8 +30,10 @@ def wait(client: Client, voice: Voice, upload: UUID, timeout: float | None) -> E
     return Exit.WITHOUT_OUTCOME if now.without_outcome else Exit.DONE
 
 
-def results(client: Client, voice: Voice, since: int, upload: UUID | None) -> Exit:
-    """List what changed after a change number, and say with which number to ask next."""
+def results(client: Client, voice: Voice, since: int, upload: UUID | None, wait: float) -> Exit:
+    """List what changed after a change number, waiting for it if asked, and say with which number to ask next."""
+    if wait:
+        client.wait_for_changes(since, timeout=wait, upload=upload)
     studies = list(client.results(since, upload=upload))
     reached = max([since, *(study.change_number for study in studies)])
     voice.answer({"results": studies, "since": reached}, studies_table(studies), f"Next: --since {reached}")
@@ -41,19 +41,10 @@ def results(client: Client, voice: Voice, since: int, upload: UUID | None) -> Ex
 
 
 def export(client: Client, form: str, since: int, upload: UUID | None, output: Path | None) -> Exit:
-    """Write studies as NDJSON, or the receipt of one upload as CSV.
-
-    Raises:
-        Misused: a CSV of no upload, which the service does not write.
-    """
-    if form == "csv" and upload is None:
-        raise Misused("The service writes CSV of one upload: name it with --upload, or take --format ndjson.")
+    """Write results as a table, a row for each study, picture and model, as the service streams it."""
     with _target(output) as stream:
-        if form == "csv" and upload is not None:
-            stream.write(client.receipt_csv(upload))
-        else:
-            for study in client.results(since, upload=upload):
-                stream.write(json.dumps(plain(study), ensure_ascii=False).encode() + b"\n")
+        for piece in client.export(form, changed_since=since, upload=upload):
+            stream.write(piece)
     return Exit.DONE
 
 
@@ -69,13 +60,19 @@ def _target(output: Path | None) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def receipt(client: Client, voice: Voice, upload: UUID) -> Exit:
-    """Show what became of every file."""
+def receipt(client: Client, voice: Voice, upload: UUID, *, as_csv: bool) -> Exit:
+    """Show what became of every file, or give the table that the service writes of it."""
+    if as_csv:
+        sys.stdout.buffer.write(client.receipt_csv(upload))
+        return _ended(client, upload)
     told = client.receipt(upload)
     rows = [(one.path or one.item, one.outcome, one.message or "", ", ".join(_flags(one))) for one in told.items]
     voice.answer(told, table(("file", "outcome", "why", "flags"), rows), told.disclaimer)
-    now = client.upload(upload)
-    return Exit.WITHOUT_OUTCOME if now.without_outcome else Exit.DONE
+    return _ended(client, upload)
+
+
+def _ended(client: Client, upload: UUID) -> Exit:
+    return Exit.WITHOUT_OUTCOME if client.upload(upload).without_outcome else Exit.DONE
 
 
 def _flags(item: Item) -> list[str]:

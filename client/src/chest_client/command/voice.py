@@ -97,5 +97,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
 
 
 def studies_table(studies: Sequence[Study]) -> Table:
-    rows = [(one.change_number, one.id, one.modality, one.state, one.flag, len(one.images)) for one in studies]
+    rows = [
+        (one.change_number, one.id, one.modality, one.state, one.flag or "answer first", len(one.images))
+        for one in studies
+    ]
     return table(("change", "study", "modality", "state", "flag", "pictures"), rows)

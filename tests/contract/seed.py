@@ -1,0 +1,40 @@
+"""A site with an object of every kind, tokens of every scope, and things that may be deleted: printed as JSON.
+
+python -m tests.contract.seed
+"""
+
+import json
+import sys
+
+import django
+
+django.setup()
+
+from screening.users.models import Scope  # noqa: E402 - models are there only once Django is set up
+from tests.factories import StudyFactory, UploadFactory  # noqa: E402
+from tests.route_world import lay_preview, make_world, token_of  # noqa: E402
+
+TOKENS = 12  # of each kind, so that no rate ends the campaign
+DOOMED = 300  # uploads, and studies of another, that a case may delete
+
+
+def main() -> None:
+    world = make_world()
+    lay_preview(world.image)
+    kinds = {scope.value: (scope,) for scope in Scope} | {"all": tuple(Scope)}
+    callers = {name: [token_of(world, "admin", scopes) for _ in range(TOKENS)] for name, scopes in kinds.items()}
+    whose = {"site": world.site, "created_by": world.people["admin"], "models_chosen": [world.model.name]}
+    others = UploadFactory(**whose, sealed=True)
+    told = {
+        "callers": callers,
+        "known": {name: str(key) for name, key in world.arguments.items()},
+        "done": str(world.done.pk),
+        "uploads": [str(UploadFactory(**whose).pk) for _ in range(DOOMED)],
+        "studies": [str(StudyFactory(upload=others, ready=True).pk) for _ in range(DOOMED)],
+        "kept": {"study": str(world.image.study_id), "upload": str(world.open.pk)},
+    }
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
