@@ -1,5 +1,6 @@
 """Every variable the service reads, typed, in one place. Documented in .env.example."""
 
+import ipaddress
 import os
 import tempfile
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 ROOT = Path(__file__).resolve().parent.parent
 MEBIBYTE = 1024 * 1024
 TOKEN_CHARACTERS = 16  # at least
+MAIL_SCHEMES = ("consolemail", "smtp", "smtp+tls", "smtp+ssl", "filemail", "memorymail", "dummymail")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,19 @@ class Limits:
     pixels: int  # rows x columns of one frame
     frames: int
     files: int  # items in one upload
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRules:
+    """Where webhooks may be sent. Nothing here opens what is not named."""
+
+    plain_http: bool  # whether an address may be http
+    networks: tuple[Network, ...]  # of private addresses that the operator allows
+    ports: tuple[int, ...]
+    ca_file: str  # certificates to trust instead of the system's; empty: the system's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +63,17 @@ class Config:
     decode_seconds: int  # wall time of one decoding child
     decode_mebibytes: int  # address space of one decoding child
     site_name: str  # the first site of a fresh installation
+    quiet_seconds: int  # without anything from a sender of DICOM, after which its upload is sealed
+    dicom_listener: bool  # whether `make up` starts the process that takes C-STORE
+    dicom_address: str  # where that process listens
+    dicom_port: int
+    dicom_ae_title: str  # what senders call it
+    dicom_associations: int  # at the same time
     metrics_token: str  # opens /metrics; empty: there is no such page
+    public_url: str  # under which people and programs reach the service: links in e-mail and webhooks begin with it
+    email_url: str  # the mail server
+    email_from: str
+    webhooks: WebhookRules
     limits: Limits
 
 
@@ -80,6 +105,12 @@ class _Reader:
             self.problems.append(f"{name} must be at least {TOKEN_CHARACTERS} printable ASCII characters, no spaces")
         return value
 
+    def ae_title(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        if not (0 < len(value) <= 16 and value.isascii() and value.isprintable() and "\\" not in value):
+            self.problems.append(f"{name} must be 1 to 16 ASCII characters without a backslash, got {value!r}")
+        return value
+
     def yes(self, name: str, *, default: bool) -> bool:
         value = self.env.get(name, "") or str(default).lower()
         if value not in {"true", "false"}:
@@ -95,6 +126,22 @@ class _Reader:
 
     def names(self, name: str, default: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in self.text(name, default).split(",") if part.strip())
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        found: list[Network] = []
+        for part in self.names(name, " "):
+            try:
+                found.append(ipaddress.ip_network(part))
+            except ValueError:
+                self.problems.append(f"{name} must be networks such as 10.1.0.0/16, got {part!r}")
+        return tuple(found)
+
+    def ports(self, name: str, default: str) -> tuple[int, ...]:
+        parts = self.names(name, default)
+        wrong = [part for part in parts if not part.isdecimal() or not 0 < int(part) < 65536]
+        if wrong:
+            self.problems.append(f"{name} must be port numbers, got {', '.join(wrong)}")
+        return tuple(int(part) for part in parts if part not in wrong)
 
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
         value = self.text(name, default)
@@ -113,6 +160,15 @@ def _read_limits(read: _Reader) -> Limits:
         pixels=read.whole("LIMIT_MEGAPIXELS", 60) * 1_000_000,
         frames=read.whole("LIMIT_FRAMES", 512),
         files=read.whole("LIMIT_FILES", 20_000),
+    )
+
+
+def _read_webhooks(read: _Reader) -> WebhookRules:
+    return WebhookRules(
+        plain_http=read.yes("WEBHOOK_PLAIN_HTTP", default=False),
+        networks=read.networks("WEBHOOK_ALLOWED_NETWORKS"),
+        ports=read.ports("WEBHOOK_PORTS", "443,8443"),
+        ca_file=read.text("WEBHOOK_CA_FILE", ""),
     )
 
 
@@ -173,7 +229,19 @@ def read_config(env: Mapping[str, str]) -> Config:
         decode_seconds=read.whole("DECODE_SECONDS", 60),
         decode_mebibytes=read.whole("DECODE_MEBIBYTES", 3072, at_least=256),
         site_name=read.text("SITE_NAME", "First site"),
+        quiet_seconds=read.whole("DICOM_QUIET_SECONDS", 60),
+        dicom_listener=read.yes("DICOM_LISTENER", default=False),
+        dicom_address=read.text("DICOM_ADDRESS", "127.0.0.1"),
+        dicom_port=read.whole("DICOM_PORT", 11112),
+        dicom_ae_title=read.ae_title("DICOM_AE_TITLE", "CHESTSCREEN"),
+        dicom_associations=read.whole("DICOM_ASSOCIATIONS", 4),
         metrics_token=read.token("METRICS_TOKEN"),
+        public_url=read.url("PUBLIC_URL", f"http://localhost:{env.get('PORT', '') or 8000}", ("http", "https")).rstrip(
+            "/"
+        ),
+        email_url=read.url("EMAIL_URL", "consolemail://", MAIL_SCHEMES),
+        email_from=read.text("EMAIL_FROM", "Chest screening <noreply@localhost>"),
+        webhooks=_read_webhooks(read),
         limits=_read_limits(read),
     )
     if read.problems:

@@ -23,6 +23,22 @@ class IllegalTransition(ScreeningError):
     what_to_do = "Reload: somebody else may have acted in the meantime."
 
 
+class AlreadyRead(ScreeningError):
+    """A second read or an adjudication was answered that somebody else has done."""
+
+    code = "already_read"
+    http_status = 409
+    what_to_do = "Go on with the next study: nothing was recorded."
+
+
+class AnswerFirst(ScreeningError):
+    """What models and other readers said was asked for by somebody who is to answer blindly."""
+
+    code = "answer_first"
+    http_status = 403
+    what_to_do = "Answer about the study: then it is shown."
+
+
 class LeaseLost(ScreeningError):
     """The lease ran out and the rows were given to another worker."""
 
@@ -39,6 +55,14 @@ class NotADemoSite(ScreeningError):
     what_to_do = "Name a site that does not exist yet with --site, or go on with the seed that the site began with."
 
 
+class NothingToCorrect(ScreeningError):
+    """A correction was asked for of a picture that does not call for it."""
+
+    code = "nothing_to_correct"
+    http_status = 409
+    what_to_do = "Reload: only a picture that seems turned or inverted is corrected, and once."
+
+
 class NothingToExplain(ScreeningError):
     """A heat map was asked for where a model gave no score."""
 
@@ -47,12 +71,52 @@ class NothingToExplain(ScreeningError):
     what_to_do = "Ask for a label of a model that scored the picture."
 
 
+class NothingToTell(ScreeningError):
+    """A document was asked for that there is nothing to fill with."""
+
+    code = "nothing_to_tell"
+    http_status = 409
+    what_to_do = "For a heat map, have one drawn first; a study that was deleted has no documents."
+
+
+class DocumentNotMade(ScreeningError):
+    """A worker tried to make a document and could not."""
+
+    code = "document_not_made"
+    http_status = 409
+    what_to_do = "Try again in a minute. If it stays, tell the operator: the log of the ingest worker says why."
+
+
+class DocumentAway(ScreeningError):
+    """A document is not there yet, and no worker can be called."""
+
+    code = "document_away"
+    http_status = 503
+    what_to_do = "Try again in a minute; tell the operator if it stays."
+
+
 class KeyReused(ScreeningError):
     """An idempotency key came again with another request."""
 
     code = "idempotency_key_reused"
     http_status = 409
-    what_to_do = "Use a fresh Idempotency-Key for another upload, or repeat the request unchanged."
+    what_to_do = "Use a fresh Idempotency-Key for another request, or repeat this one unchanged."
+
+
+class StillBeingDone(ScreeningError):
+    """The same request, under the same idempotency key, is being worked on."""
+
+    code = "still_being_done"
+    http_status = 409
+    what_to_do = "Send it again in a few seconds: it will be told the same answer."
+
+
+class TooManyExports(ScreeningError):
+    """As many exports are being written as a web process takes."""
+
+    code = "too_many_exports"
+    http_status = 503
+    what_to_do = "Ask again after the seconds that the header Retry-After names."
 
 
 class UploadClosed(ScreeningError):
@@ -136,6 +200,29 @@ class StorageFull(ScreeningError):
     code = "storage_full"
     http_status = 507
     what_to_do = "Try again later; tell the operator."
+
+
+class ClosedMeanwhile(ScreeningError):
+    """An upload was closed between the offer of files and their bytes; nothing of them was kept."""
+
+    code = "closed_meanwhile"
+    http_status = 503
+    what_to_do = "Send them again: they go into another upload."
+
+
+class InvalidSender(ScreeningError):
+    """A sender of DICOM was described in a way that cannot be."""
+
+    code = "invalid_sender"
+    what_to_do = "Correct it and add the sender again."
+
+
+class MetadataPending(ScreeningError):
+    """An object is kept, and a worker has not written its metadata yet."""
+
+    code = "metadata_pending"
+    http_status = 503
+    what_to_do = "Try again in a few seconds."
 
 
 class InvalidAnswer(ScreeningError):

@@ -56,8 +56,8 @@ def until(seconds: int) -> Any:
 
 
 def rows_of(model: type[Row]) -> models.QuerySet[Row]:
-    """Every row of a model."""
-    return model._default_manager.all()  # noqa: SLF001 - the public name of a model's manager in generic code
+    """Every row of a model, those included that its usual manager leaves out."""
+    return model._base_manager.all()  # noqa: SLF001 - the public name of a model's manager in generic code
 
 
 @again_on_conflict

@@ -28,6 +28,9 @@ class Call(StrEnum):
     INGEST_NEXT_BATCH = "workers.ingest.ingest_next_batch"
     SCREEN_NEXT_BATCH = "workers.inference.screen_next_batch"
     EXPLAIN_NEXT_BATCH = "workers.explain.explain_next_batch"
+    MAKE_DEEP = "workers.deep.make_deep_picture"
+    CORRECT_PICTURE = "workers.correcting.correct_picture"
+    MAKE_DOCUMENT = "workers.documents.making.make_document"
 
 
 QUEUE_OF: Final = {
@@ -35,6 +38,9 @@ QUEUE_OF: Final = {
     Call.INGEST_NEXT_BATCH: "ingest",
     Call.SCREEN_NEXT_BATCH: "inference",
     Call.EXPLAIN_NEXT_BATCH: "inference",
+    Call.MAKE_DEEP: "ingest",  # where decoders are warm
+    Call.CORRECT_PICTURE: "ingest",
+    Call.MAKE_DOCUMENT: "ingest",
 }
 
 

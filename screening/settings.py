@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "django_structlog",
     "screening.users",
     "screening.audit",
+    "screening.outbox",
     "screening.uploads",
     "screening.studies",
     "screening.results",
@@ -44,12 +45,16 @@ INSTALLED_APPS = [
     "screening.review",
     "screening.desk",
     "screening.people",
+    "screening.numbers",
+    "screening.hooks",
     "screening.backups",
     "screening.api",
+    "screening.dicomweb",
     "screening.demo",
     "workers",
 ]
 MIDDLEWARE = [
+    "screening.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -174,7 +179,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "screening.api.errors.handle",
-    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["screening.api.throttling.RateThrottle"],
     # Three lanes of small requests stay far below it; a client that loops without waiting does not.
     "DEFAULT_THROTTLE_RATES": {"user": "3000/min", "lookup": "60/min"},
     "URL_FORMAT_OVERRIDE": None,
@@ -200,7 +205,12 @@ SPECTACULAR_SETTINGS = {
     ],
     "SWAGGER_UI_SETTINGS": {"deepLinking": False, "displayOperationId": False},
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "screening.api.openapi.finished",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
@@ -249,6 +259,15 @@ structlog.configure(
     logger_factory=structlog.stdlib.LoggerFactory(),
     cache_logger_on_first_use="pytest" not in sys.modules,
 )
+
+MAIL: dict[str, Any] = env.email_url_config(CONFIG.email_url)
+EMAIL_BACKEND = MAIL["EMAIL_BACKEND"]
+EMAIL_HOST, EMAIL_PORT = MAIL["EMAIL_HOST"] or "localhost", MAIL["EMAIL_PORT"] or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL["EMAIL_HOST_USER"] or "", MAIL["EMAIL_HOST_PASSWORD"] or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL.get("EMAIL_USE_TLS", False), MAIL.get("EMAIL_USE_SSL", False)
+EMAIL_FILE_PATH = f"/{MAIL['EMAIL_FILE_PATH']}" if MAIL["EMAIL_FILE_PATH"] else None
+EMAIL_TIMEOUT = 10  # seconds
+DEFAULT_FROM_EMAIL = CONFIG.email_from
 
 BLOB_ROOT: Path = CONFIG.state_dir / "blobs"
 INCOMING_ROOT: Path = CONFIG.state_dir / "incoming"

@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.db import connection, transaction
 from django.http.response import ResponseHeaders
 from django.test import Client
@@ -17,6 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from ml.vocabulary import DISCLAIMER
+from screening.api.throttling import RATES
 from screening.users.models import ApiToken, DisclaimerAcceptance, Role, Scope
 from screening.users.roles import SCOPES_OF
 from tests.route_table import PUBLIC, ROLES, SCOPES, TABLE, Expectation
@@ -64,7 +64,7 @@ def _walk(resolver: URLResolver, space: str, arguments: tuple[str, ...]) -> Iter
 
 
 def is_api(route: Route) -> bool:
-    return route.name.startswith("api:")
+    return route.name.startswith(("api:", "dicomweb:"))
 
 
 def is_public(route: Route) -> bool:
@@ -93,7 +93,7 @@ def world(db) -> World:
 def quick(settings):
     """Leave out what has no part in who may do what: a look at every static file for each client."""
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
-    cache.clear()  # of what throttles counted
+    RATES.forget()
 
 
 @contextmanager

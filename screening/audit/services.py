@@ -13,6 +13,7 @@ from django.utils import timezone
 from screening.audit.actor import Actor
 from screening.audit.chain import GENESIS, link
 from screening.audit.models import AuditEvent, AuditHead, ChainKind
+from screening.faultpoints import reach
 from screening.upserting import insert_rows, write_columns
 
 
@@ -63,8 +64,10 @@ def record(actor: Actor, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         by_chain[draft.chain].append(draft)
     heads = _locked_heads(sorted(by_chain))
+    reach("audit.locked")
     events = [event for head in heads for event in fold(head, by_chain[head.chain], actor)]
     insert_rows(events)
+    reach("audit.written")
     write_columns(heads, ["seq", "hash"])
 
 

@@ -23,6 +23,7 @@ from screening.backups.files import Sum, copy, sum_of
 from screening.uploads.storage import blob_folder, keep_blob, preparing_folder
 
 PLANE: Final = ".plane"
+DEEP: Final = ".deep"  # made again from the source when somebody looks
 LINE: Final = re.compile(r"([0-9a-f]{64}) (\d+) ([0-9a-f-]{36}/[0-9a-f]{2}/[0-9a-f]{64})/(\w[\w.-]*)\n")
 TRIES: Final = 4  # to copy a folder that is being replaced or filled at this moment
 
@@ -146,10 +147,11 @@ def _copied(
 
 
 def _names(folder: Path, *, planes: bool) -> list[str]:
-    """Name the files of a folder, but not those that are being written."""
+    """Name the files of a folder, but not those that are being written or made again when somebody looks."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    return sorted(name for name in names if name[0] != "." and (planes or not name.endswith(PLANE)))
+    left_out = (DEEP,) if planes else (DEEP, PLANE)
+    return sorted(name for name in names if name[0] != "." and not name.endswith(left_out))
 
 
 def _linked(source: Path, target: Path, older: tuple[Path, Sum] | None) -> Sum | None:

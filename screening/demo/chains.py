@@ -62,6 +62,8 @@ def _answered(review: Review, site_id: UUID) -> Draft:
         "answer": review.answer,
         "revision": review.revision,
         "flagged": review.flagged,
+        "kind": review.kind,
+        "blinded": review.blinded,
     }
     return Draft(ChainKind.STUDY, review.study_id, site_id, "study:answered", detail)
 

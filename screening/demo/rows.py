@@ -9,7 +9,7 @@ from uuid import UUID
 from ml.vocabulary import PIPELINE, Modality
 from screening.demo.drawn import POINT, Beside, DemoStudy, Picture
 from screening.results.models import Explanation, ExplanationState, ModelVersion, Screening, ScreeningState
-from screening.review.models import Answer, Review
+from screening.review.models import Answer, Kind, Review
 from screening.studies.models import Image, Study, StudyState
 from screening.uploads.models import Item, ItemState, Upload
 from screening.users.models import User
@@ -163,5 +163,6 @@ def review_row(drawn: DemoStudy, reader: User) -> Review | None:
         answer=drawn.answer,
         reason="A demo has no picture to look at." if drawn.answer == Answer.NOT_ASSESSABLE else "",
         flagged=drawn.flagged,
+        kind=Kind.FIRST,
         created_at=drawn.done_at + READ_AFTER,
     )

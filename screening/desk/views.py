@@ -44,10 +44,12 @@ def sender(request: HttpRequest) -> User:
 def upload(request: HttpRequest) -> HttpResponse:
     """Choose, check and send files."""
     user = sender(request)
+    sites = upload_sites(user)
+    first = sites.first()  # the one that the form begins with
     context = {
-        "sites": upload_sites(user),
+        "sites": sites,
         "versions": ModelVersion.objects.active(),
-        "chosen": {version.pk for version in chosen_models([])},
+        "chosen": {version.pk for version in chosen_models([], site_id=first.pk if first else None)},
         "modalities": ChosenModality.choices,
         "groupings": GroupBy.choices,
         "limits": said_limits(),

@@ -16,6 +16,8 @@ ARCHIVES: Final = "archives"
 INGEST: Final = "ingest"
 SCREENING: Final = "screening"
 HEAT_MAPS: Final = "heat_maps"
+WEBHOOKS: Final = "webhooks"
+LETTERS: Final = "letters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ CATALOGUE: Final = (
     ),
     Figure("screening_leased_rows", "Rows that workers hold under a lease.", ("lane",)),
     Figure("screening_expired_lease_rows", "Rows whose lease ran out and that nobody has brought back yet.", ("lane",)),
+    Figure("screening_given_up_rows", "Webhooks and letters that were given up and can be sent again.", ("lane",)),
+    Figure("screening_disabled_endpoint_rows", "Webhook endpoints that were switched off after days of failures."),
     Figure("screening_unfinished_uploads", "Uploads that are open or sealed.", ("state",)),
     # What came out.
     Figure(

@@ -64,6 +64,7 @@ def measure() -> Iterator[Sample]:
     names = {version.pk: version.name for version in versions}
     active = {version.pk for version in versions if version.active}
     yield from queues.waiting(names, active, now)
+    yield from queues.sendings(now)
     yield from queues.leases()
     yield from queues.uploads()
     yield from outcomes.last_minute(names, active, now)

@@ -9,7 +9,8 @@ from django.db.models import Count, Min, Q
 from django.db.models.functions import Now
 
 from screening.leasing import Leased, rows_of
-from screening.metrics.catalogue import ARCHIVES, HEAT_MAPS, INGEST, SCREENING, Sample
+from screening.metrics.catalogue import ARCHIVES, HEAT_MAPS, INGEST, LETTERS, SCREENING, WEBHOOKS, Sample
+from screening.outbox.models import Delivery, Endpoint, Letter, Sending, SendState
 from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState, Upload, UploadState
 
@@ -18,6 +19,8 @@ LEASED: Final[tuple[tuple[str, type[Leased]], ...]] = (
     (INGEST, Item),
     (SCREENING, Screening),
     (HEAT_MAPS, Explanation),
+    (WEBHOOKS, Delivery),
+    (LETTERS, Letter),
 )
 UNFINISHED: Final = (UploadState.OPEN, UploadState.SEALED)
 
@@ -41,6 +44,21 @@ def _lane(lane: str, model: str, count: int, oldest: datetime | None, now: datet
     age = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
     yield Sample("screening_queue_rows", (lane, model), count)
     yield Sample("screening_queue_oldest_seconds", (lane, model), age)
+
+
+SENDINGS: Final[tuple[tuple[str, type[Sending]], ...]] = ((WEBHOOKS, Delivery), (LETTERS, Letter))
+
+
+def sendings(now: datetime) -> Iterator[Sample]:
+    """What is to be told outside: how much waits, since when, what was given up, and whom nobody tells any more."""
+    for lane, model in SENDINGS:
+        waiting = rows_of(model).filter(state=SendState.WAITING).order_by()
+        told = waiting.aggregate(Count("pk"), Min("created_at"))
+        yield from _lane(lane, "", told["pk__count"], told["created_at__min"], now)
+        dead = rows_of(model).filter(state=SendState.DEAD, done_at__isnull=False)
+        yield Sample("screening_given_up_rows", (lane,), dead.count())
+    disabled = Endpoint.objects.kept().filter(disabled_at__isnull=False)
+    yield Sample("screening_disabled_endpoint_rows", (), disabled.count())
 
 
 def leases() -> Iterator[Sample]:

@@ -1,16 +1,28 @@
 """Items and archives that ingest workers take."""
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from screening import leasing
 from screening.leasing import Lease
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState
+from screening.uploads.ranks import ahead_of_the_queue
 
 
-def claim_items(limit: int) -> tuple[Lease, list[Item]]:
-    """Lease up to `limit` received items, across uploads, in the order of their rank."""
-    waiting = Item.objects.filter(state=ItemState.RECEIVED).select_related("upload__site")
+def claim_items(limit: int, *, urgent: bool = False) -> tuple[Lease, list[Item]]:
+    """Lease up to `limit` received items, across uploads, in the order of their rank; or of the urgent ones alone."""
+    waiting = _received(urgent=urgent).select_related("upload__site")
     return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ItemState.DECODING)
+
+
+def urgent_items_wait() -> bool:
+    """Whether there are urgent ones: asked without a lock, by a hand that seldom finds any."""
+    return _received(urgent=True).exists()
+
+
+def _received(*, urgent: bool) -> QuerySet[Item]:
+    waiting = Item.objects.filter(state=ItemState.RECEIVED)
+    return waiting.filter(rank__lt=ahead_of_the_queue()) if urgent else waiting
 
 
 def claim_archive() -> tuple[Lease, Archive | None]:

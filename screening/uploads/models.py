@@ -71,6 +71,13 @@ class Upload(models.Model):
     group_by = models.CharField(max_length=8, choices=GroupBy.choices, default=GroupBy.AUTO)
     state = models.CharField(max_length=10, choices=UploadState.choices, default=UploadState.OPEN)
     quick = models.BooleanField(default=False, help_text="One picture, answered on the page.")
+    intake = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of a sender that opens none: a quiet period seals.",
+    )
     idempotency_key = models.CharField(max_length=120, null=True)  # noqa: DJ001 - NULLs are not equal in the constraint
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now, help_text="Last traffic; an idle upload seals itself.")
@@ -83,6 +90,11 @@ class Upload(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["site", "created_by", "idempotency_key"], name="one_upload_per_key"),
             models.CheckConstraint(condition=Q(state__in=UploadState.values), name="upload_state_is_known"),
+            models.UniqueConstraint(
+                fields=["site", "created_by", "intake"],
+                condition=Q(state="open") & ~Q(intake=""),
+                name="one_open_upload_per_intake",
+            ),
         ]
         indexes = [models.Index(fields=["site", "-created_at"], name="uploads_of_site")]
 
@@ -169,6 +181,23 @@ class Archive(Leased):
 
     def __str__(self) -> str:
         return f"{self.pk} {self.state}"
+
+
+class Deidentification(models.Model):
+    """What became of the headers of some files of an upload: attributes by keyword with counts of files, never values.
+
+    A row for each commit of ingest, so that two workers never wait for each other; a report adds them up.
+    """
+
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="deidentifications")
+    kinds = models.JSONField(default=dict, help_text="Files by kind: dicom, png, jpeg.")
+    kept = models.JSONField(default=dict)
+    changed = models.JSONField(default=dict)
+    removed = models.JSONField(default=dict)
+    methods = models.JSONField(default=dict, help_text="Files by DICOM's code of what was applied.")
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Reference(models.Model):

@@ -19,6 +19,7 @@ from screening.uploads.models import Item, Priority, Upload
 STEP: Final = 0.05  # seconds of virtual time a row: twenty pictures a second for each upload
 HEAD_START: Final = 3600.0  # seconds that an urgent row starts ahead
 URGENT_AN_HOUR: Final = 500  # rows of a site that get the head start
+MARGIN: Final = 60.0  # seconds: clocks of hosts differ, and steps of two uploads add up
 
 
 def next_ranks(upload: Upload, now: datetime) -> Iterator[float]:
@@ -44,6 +45,11 @@ def _urgent_left(site_id: UUID, now: datetime) -> int:
         upload__site_id=site_id, upload__priority=Priority.URGENT, created_at__gt=now - timedelta(hours=1)
     )
     return max(0, URGENT_AN_HOUR - recent.count())
+
+
+def ahead_of_the_queue() -> float:
+    """Give the rank below which a waiting row has its head start, or has waited nearly as long as that."""
+    return timezone.now().timestamp() - HEAD_START + URGENT_AN_HOUR * STEP + MARGIN
 
 
 def on_arrival(item: Item) -> float:

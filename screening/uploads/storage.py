@@ -1,7 +1,8 @@
 """Where bytes lie. Names of people's files are data and never become part of a path here.
 
 incoming/<random>            raw bytes until the outcome of ingest; owner only, never in backups
-blobs/<site>/<aa>/<sha256>/  kept source, previews `<frame>.jpg` and planes `<frame>.plane`
+blobs/<site>/<aa>/<sha256>/  kept source, previews `<frame>.jpg`, planes `<frame>.plane`, and for the viewer
+                             `<frame>.<format>.deep`, made when somebody looks
 blobs/.preparing/<random>/   such a folder on its way in or out
 """
 

@@ -19,6 +19,7 @@ from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
 from screening.errors import IllegalTransition
 from screening.leasing import FREE
+from screening.outbox.announcing import announce_upload
 from screening.uploads.models import TERMINAL_ITEMS, Archive, ArchiveState, Item, ItemState, Upload, UploadState
 from screening.upserting import write_columns
 
@@ -79,6 +80,8 @@ def move_upload(upload: Upload, *, to: UploadState, actor: Actor, **detail: str 
     upload.finished_at = timezone.now() if to in {UploadState.FINISHED, UploadState.CANCELLED} else None
     upload.save(update_fields=["state", "sealed_at", "finished_at"])
     record(actor, [Draft(ChainKind.UPLOAD, upload.pk, upload.site_id, f"upload:{to}", {"before": before, **detail})])
+    if to == UploadState.FINISHED:
+        announce_upload(upload_id=upload.pk, site_id=upload.site_id, owner_id=upload.created_by_id, state=to)
     return upload
 
 

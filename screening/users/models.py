@@ -1,5 +1,6 @@
 """People, the sites they belong to, and what lets them in."""
 
+from secrets import token_hex
 from uuid import uuid4
 
 from django.conf import settings
@@ -26,10 +27,30 @@ class User(AbstractUser):
         ordering = ("username",)
 
 
+class Reads(models.TextChoices):
+    """Who reads what was not flagged."""
+
+    ALL = "read_all", "Every study"
+    FLAGGED_AND_SAMPLE = "read_flagged_and_sample", "What is flagged or not assessed, and a random sample of the rest"
+
+
 class SiteQuerySet(models.QuerySet["Site"]):
     def of(self, user: "User") -> "SiteQuerySet":
         """Sites that the user belongs to."""
         return self.filter(memberships__user_id=user.pk)
+
+
+def new_draw_key() -> str:
+    """A key for the random draws of one site: who does not know it cannot tell what will be drawn."""
+    return token_hex(32)
+
+
+def share(help_text: str) -> "models.FloatField[float, float]":
+    """A column of a policy: how much of something, from 0 to 1."""
+    return models.FloatField(default=0.0, db_default=0.0, help_text=help_text)
+
+
+SHARES = ("sample_share", "mixed_share", "second_share")
 
 
 class Site(models.Model):
@@ -48,12 +69,43 @@ class Site(models.Model):
     failed_days = models.PositiveSmallIntegerField(
         default=7, help_text="Days that the bytes of failed files are kept for a retry."
     )
+    blinded_since = models.DateTimeField(
+        null=True, help_text="Since when reviewers see nothing of the models before their first answer; empty: they do."
+    )
+    sample_share = share("Of the studies that are not flagged: drawn at random to be read.")
+    mixed_share = share("Of the flagged studies: read blinded among those, where the site itself is not blinded.")
+    second_share = share("Of the studies that were answered: drawn at random for a second reader.")
+    second_when_unsure = models.BooleanField(
+        default=False, db_default=False, help_text="A second reader, where the first was unsure."
+    )
+    second_dismissed_from = models.FloatField(
+        null=True, help_text="A second reader, where a flag with a score from here on was answered absent."
+    )
+    draw_key = models.CharField(
+        max_length=64, default=new_draw_key, db_default="", editable=False, help_text="Of the random draws."
+    )
+    flagged_hours = models.PositiveSmallIntegerField(
+        default=4, db_default=4, help_text="Hours until a study that is flagged or not assessed is to be read."
+    )
+    rest_hours = models.PositiveSmallIntegerField(
+        default=48, db_default=48, help_text="Hours until any other study is to be read."
+    )
+    reads = models.CharField(
+        max_length=24, choices=Reads.choices, default=Reads.ALL, db_default=Reads.ALL.value, help_text="What is read."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = SiteQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(condition=Q(reads__in=Reads.values), name="reads_is_known"),
+            *(
+                models.CheckConstraint(condition=Q(**{f"{name}__range": (0.0, 1.0)}), name=f"{name}_is_a_share")
+                for name in SHARES
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

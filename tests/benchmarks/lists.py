@@ -16,7 +16,8 @@ from screening.demo.drawn import BEGAN, BETWEEN_COMMITS, COMMIT
 from screening.demo.rows import SECOND
 from screening.people.entry import accept_disclaimer
 from screening.results.models import ModelVersion
-from screening.review.trays import Place
+from screening.review.order import Line, Place
+from screening.review.reading import Spot
 from screening.studies.models import SiteChange
 from screening.uploads.models import Upload
 from screening.users.models import Membership, Role, Site
@@ -70,6 +71,15 @@ def worklist_questions(site: Site, studies: int) -> dict[str, str]:
         asked[f"worklist {name}"] = ("worklist", query)
     asked["not_flagged rare model"] = ("not_flagged", {"model": models[f"{SECOND}-demo"]})
     return {name: f"{reverse(f'review:{tray}')}?{urlencode(query)}" for name, (tray, query) in asked.items()}
+
+
+def reading_questions(studies: int) -> dict[str, str]:
+    """The list "to read" at its beginning and nine tenths down."""
+    moment = BEGAN + int(studies * 0.9) // COMMIT * BETWEEN_COMMITS - timedelta(seconds=1)
+    ends = Place(moment, 1.0, UUID(int=0))
+    address = reverse("review:to_read")
+    deep = urlencode({"after": str(Spot(moment, Line.URGENT, ends, ends))})
+    return {"to read": address, "to read deep": f"{address}?{deep}"}
 
 
 def api_questions(site: Site) -> dict[str, str]:

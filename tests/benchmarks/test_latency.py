@@ -1,5 +1,6 @@
 """How long somebody with one picture waits: alone, and beside a long queue."""
 
+import io
 import os
 import statistics
 import time
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from PIL import Image
 
 from screening.uploads.models import Priority, Upload
 from tests.benchmarks.measuring import percentile, say
@@ -15,9 +17,17 @@ from tests.benchmarks.sending import radiographs
 from tests.benchmarks.service import Service, service
 from tests.shipped import bundle_of
 
-QUEUED = int(os.environ.get("BENCH_QUEUED", "2000"))  # pictures that wait already
+QUEUED = int(os.environ.get("BENCH_QUEUED", "10000"))  # pictures that wait already
 LONE, URGENT = 20, 20
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800), pytest.mark.django_db(transaction=True)]
+
+
+def another(content: bytes, pixels: int) -> bytes:
+    """The same picture with some columns less: another picture for the service."""
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(content)) as picture:
+        picture.crop((pixels, 0, *picture.size)).save(out, "JPEG", quality=90)
+    return out.getvalue()
 
 
 def milliseconds(running: Service, content: bytes, **options: str) -> float:
@@ -32,7 +42,7 @@ def test_how_long_one_picture_takes_alone_and_urgent_beside_a_long_queue(
 ) -> None:
     call_command("register_model", str(bundle_of("xray-covid-3class")))
     files = radiographs(real_pictures, 64 + LONE + URGENT)
-    queued = [content + bytes([number % 256, number // 256]) for number in range(QUEUED) for content in files[:1]]
+    queued = [another(files[number % 64], 1 + number // 64) for number in range(QUEUED)]
     with service(child_environment, tmp_path) as running:
         running.finish(running.send(files[:64]))
         lone = [milliseconds(running, content) for content in files[64 : 64 + LONE]]

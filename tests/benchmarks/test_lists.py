@@ -17,6 +17,7 @@ from tests.benchmarks.lists import (
     api_questions,
     ask,
     figures,
+    reading_questions,
     receipt_questions,
     site_and_client,
     worklist_questions,
@@ -50,6 +51,7 @@ def test_how_long_a_page_of_a_list_takes_as_a_site_grows(caplog: pytest.LogCaptu
         site, client = site_and_client("Demo")
         about = {"n": size, "engine": connection.vendor, "through": "test client"}
         say(**figures(f"worklist_p95_ms_{size}", ask(client, worklist_questions(site, size)), **about))
+        say(**figures(f"to_read_p95_ms_{size}", ask(client, reading_questions(size)), **about))
         say(**figures(f"api_p95_ms_{size}", ask(client, api_questions(site)), **about))
     full = Upload.objects.annotate(offered=Count("items")).filter(offered__gte=FULL).order_by("created_at").first()
     if full is None:

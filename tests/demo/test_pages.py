@@ -7,7 +7,13 @@ from django.test.utils import CaptureQueriesContext
 
 from screening.studies.models import Study
 from screening.uploads.models import Upload
-from tests.benchmarks.lists import api_questions, receipt_questions, site_and_client, worklist_questions
+from tests.benchmarks.lists import (
+    api_questions,
+    reading_questions,
+    receipt_questions,
+    site_and_client,
+    worklist_questions,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -43,7 +49,7 @@ def looked_through(sql):
 @pytest.mark.parametrize("demo", [6000], indirect=True)
 def test_no_list_looks_through_the_studies_of_its_site(demo):
     site, client = demo
-    asked = {"worklist": worklist_questions(site, 6000), "api": api_questions(site)}
+    asked = {"worklist": worklist_questions(site, 6000), "to read": reading_questions(6000), "api": api_questions(site)}
     del asked["api"]["last upload"]  # which brought every study of this site: all of them are in question
 
     scans = {
@@ -63,6 +69,7 @@ def test_no_list_takes_more_queries_than_it_is_known_to(demo):
     [upload] = Upload.objects.all()
     most = {
         "worklist": (worklist_questions(site, 600), 24),
+        "to read": (reading_questions(600), 32),
         "api": (api_questions(site), 15),
         "receipt": (receipt_questions(upload), 15),
     }

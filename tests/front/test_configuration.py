@@ -85,11 +85,11 @@ def compose(tmp_path) -> Callable[..., subprocess.CompletedProcess[str]]:
 def test_production_file_is_valid_and_holds_every_process(compose):
     secrets = {name: f"{name.lower()}value" for name in SECRETS}
 
-    checked = compose("--profile", "gpu", "config", "--services", **secrets)
+    checked = compose("--profile", "gpu", "--profile", "dicom", "config", "--services", **secrets)
 
     assert checked.returncode == 0, checked.stderr
     assert sorted(checked.stdout.split()) == [
-        *("inference", "inference-gpu", "ingest", "migrate", "postgres", "reconciler", "redis", "web"),
+        *("dicom", "inference", "inference-gpu", "ingest", "migrate", "postgres", "reconciler", "redis", "web"),
     ]
 
 
@@ -105,7 +105,8 @@ def test_production_does_not_start_without_each_secret(compose, missing):
 
 def test_production_file_passes_on_every_documented_variable():
     text = (ROOT / "docker-compose.yml").read_text()
-    given_otherwise = {"DEBUG", "MODEL_ROOT"}  # no error pages in production; the models of the image
+    # No error pages in production; the models of the image; a profile chooses the listener, which is bound to all.
+    given_otherwise = {"DEBUG", "MODEL_ROOT", "DICOM_LISTENER", "DICOM_ADDRESS"}
 
     assert [name for name in documented_variables() if name not in text and name not in given_otherwise] == []
 

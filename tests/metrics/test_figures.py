@@ -14,6 +14,7 @@ from screening import VERSION
 from screening.audit.triggers import install_triggers, lift_triggers
 from screening.metrics import outcomes
 from screening.metrics.views import KEPT
+from screening.outbox.models import Delivery, Endpoint, Letter, LetterKind, SendState
 from screening.results.models import Explanation, Screening, ScreeningState
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState, UploadState
 from tests.environment import ROOT
@@ -42,10 +43,13 @@ def test_an_empty_service_tells_zero_for_every_lane_it_has():
         ("ingest", ""): 0,
         ("screening", version.name): 0,
         ("heat_maps", version.name): 0,
+        ("webhooks", ""): 0,
+        ("letters", ""): 0,
     }
+    assert now.all_of("screening_given_up_rows") == {("webhooks",): 0, ("letters",): 0}
     assert set(now.all_of("screening_queue_oldest_seconds").values()) == {0}
     assert now.all_of("screening_leased_rows") == dict.fromkeys(
-        [("archives",), ("ingest",), ("screening",), ("heat_maps",)], 0
+        [("archives",), ("ingest",), ("screening",), ("heat_maps",), ("webhooks",), ("letters",)], 0
     )
     assert now.all_of("screening_unfinished_uploads") == {("open",): 0, ("sealed",): 0}
     assert now.of("screening_quarantined_pictures", model=version.name) == 0
@@ -67,8 +71,16 @@ def test_what_waits_is_counted_by_lane_with_the_age_of_the_oldest():
     ScreeningFactory(model_version=version, scored=True, created_at=ago(now, 9000))
     ScreeningFactory(model_version=retired, created_at=ago(now, 100))
     ExplanationFactory(screening__model_version=version, created_at=ago(now, 60))
+    Letter.objects.create(user=upload.created_by, kind=LetterKind.UPLOAD_FINISHED, created_at=ago(now, 30))
+    endpoint = Endpoint.objects.create(site=upload.site, disabled_at=now)
+    told_of = {"endpoint": endpoint, "kind": "study.ready", "subject": upload.pk, "change_number": 1}
+    Delivery.objects.create(created_at=ago(now, 70), **told_of)
+    Delivery.objects.create(created_at=ago(now, 900), state=SendState.DEAD, done_at=now, **told_of)
 
     seen = told()
+
+    assert seen.all_of("screening_given_up_rows") == {("webhooks",): 1, ("letters",): 0}
+    assert seen.of("screening_disabled_endpoint_rows") == 1
 
     assert seen.all_of("screening_queue_rows") == {
         ("archives", ""): 1,
@@ -76,6 +88,8 @@ def test_what_waits_is_counted_by_lane_with_the_age_of_the_oldest():
         ("screening", version.name): 2,
         ("screening", retired.name): 1,
         ("heat_maps", version.name): 1,
+        ("webhooks", ""): 1,
+        ("letters", ""): 1,
     }
     assert seen.all_of("screening_queue_oldest_seconds") == {
         ("archives", ""): pytest.approx(500, abs=10),
@@ -83,6 +97,8 @@ def test_what_waits_is_counted_by_lane_with_the_age_of_the_oldest():
         ("screening", version.name): pytest.approx(200, abs=10),
         ("screening", retired.name): pytest.approx(100, abs=10),
         ("heat_maps", version.name): pytest.approx(60, abs=10),
+        ("webhooks", ""): pytest.approx(70, abs=10),
+        ("letters", ""): pytest.approx(30, abs=10),
     }
 
 
@@ -101,12 +117,16 @@ def test_rows_in_hands_are_counted_and_those_whose_lease_ran_out():
         ("ingest",): 1,
         ("screening",): 3,
         ("heat_maps",): 1,
+        ("webhooks",): 0,
+        ("letters",): 0,
     }
     assert seen.all_of("screening_expired_lease_rows") == {
         ("archives",): 0,
         ("ingest",): 0,
         ("screening",): 2,
         ("heat_maps",): 1,
+        ("webhooks",): 0,
+        ("letters",): 0,
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from screening.metrics.catalogue import ARCHIVES, CATALOGUE, HEAT_MAPS, INGEST, SCREENING
+from screening.metrics.catalogue import ARCHIVES, CATALOGUE, HEAT_MAPS, INGEST, LETTERS, SCREENING, WEBHOOKS
 from screening.metrics.exposition import exposed
 from screening.results.models import ScreeningState
 from screening.uploads.models import ItemState, UploadState
@@ -25,7 +25,7 @@ WORDS = {
     *("sum", "max", "min", "avg_over_time"),
 }
 VALUES = {
-    "lane": {ARCHIVES, INGEST, SCREENING, HEAT_MAPS},
+    "lane": {ARCHIVES, INGEST, SCREENING, HEAT_MAPS, WEBHOOKS, LETTERS},
     "outcome": {*ScreeningState.values, *ItemState.values},
     "state": set(UploadState.values),
     "job": {"screening"},

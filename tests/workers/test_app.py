@@ -16,14 +16,14 @@ from screening.uploads.storage import incoming_path
 from tests.workers.processes import ROOT, Process, running, until
 from tests.workers.striking import make_endless
 from tests.workers.test_ingest import radiographs
-from workers import archives, inference, ingest
+from workers import archives, correcting, deep, inference, ingest
 from workers.lifecycle import CREWS, refuse_unsafe_start
 
 Build = Callable[..., dict[str, str]]
 
 
 def test_every_call_is_registered_and_served_by_a_crew() -> None:
-    assert {archives, inference, ingest}
+    assert {archives, correcting, deep, inference, ingest}
     assert {str(call) for call in Call} <= set(app.tasks)
     assert set(QUEUE_OF.values()) == set(CREWS)
 

@@ -1,0 +1,102 @@
+"""Urgent work goes past what waits, and past what a worker holds already."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from screening.results.leases import claim_batch, lanes_with_work
+from screening.results.models import Screening
+from screening.uploads.leases import claim_items, urgent_items_wait
+from screening.uploads.models import Item, ItemState
+from screening.uploads.ranks import HEAD_START
+from tests.factories import ItemFactory, ModelVersionFactory, ScreeningFactory
+from workers import inference, ingest, lifecycle
+from workers.crew import Stop
+from workers.device import Device
+
+pytestmark = pytest.mark.django_db
+NOW, URGENT = timezone.now().timestamp, lambda: timezone.now().timestamp() - HEAD_START
+
+
+def received(rank: float) -> Item:
+    return ItemFactory(state=ItemState.RECEIVED, rank=rank)
+
+
+def test_urgent_files_are_taken_by_themselves_and_others_only_when_none_is_left() -> None:
+    usual = [received(NOW() + number) for number in range(3)]
+    urgent = [received(URGENT() + number) for number in range(2)]
+
+    assert urgent_items_wait()
+    assert [item.pk for item in claim_items(8, urgent=True)[1]] == [item.pk for item in urgent]
+    assert not urgent_items_wait()
+    assert claim_items(8, urgent=True)[1] == []
+    assert [item.pk for item in claim_items(8)[1]] == [item.pk for item in usual]
+
+
+def test_a_file_that_has_waited_for_an_hour_counts_as_urgent() -> None:
+    late = received((timezone.now() - timedelta(hours=1, minutes=1)).timestamp())
+
+    assert [item.pk for item in claim_items(8, urgent=True)[1]] == [late.pk]
+
+
+def test_urgent_screenings_are_a_batch_of_their_own() -> None:
+    version = ModelVersionFactory()
+    usual = [ScreeningFactory(model_version=version, rank=NOW()) for _ in range(3)]
+    assert (lanes_with_work(urgent=True), lanes_with_work()) == ([], [version.pk])
+    urgent = ScreeningFactory(model_version=version, rank=URGENT())
+
+    assert lanes_with_work(urgent=True) == [version.pk]
+    assert [row.pk for row in claim_batch(model_version_id=version.pk, limit=8, urgent=True)[1]] == [urgent.pk]
+    assert {row.pk for row in claim_batch(model_version_id=version.pk, limit=8)[1]} == {row.pk for row in usual}
+
+
+def test_the_hand_that_is_kept_free_takes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    received(NOW())
+    ScreeningFactory(rank=NOW())
+
+    assert not ingest.ingest_urgent(Stop())
+    assert not inference.screen_urgent(Stop())
+    assert Item.objects.filter(lease_token__isnull=False).count() == 0
+    assert Screening.objects.filter(lease_token__isnull=False).count() == 0
+
+
+def test_each_worker_keeps_one_hand_free_for_urgent_work() -> None:
+    assert ingest.EXPRESS in lifecycle.CREWS["ingest"]
+    assert inference.EXPRESS in lifecycle.CREWS["inference"]
+    assert {ingest.EXPRESS, inference.EXPRESS} <= set(lifecycle.ALONE)
+
+
+def waiting_for(device: Device, took: list[str], name: str, *, hurried: bool) -> threading.Thread:
+    def take() -> None:
+        device.acquire(hurried=hurried)
+        took.append(name)
+        device.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    return thread
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    started = time.monotonic()
+    while not true():
+        assert time.monotonic() - started < 20
+        time.sleep(0.005)
+
+
+def test_the_device_goes_to_whoever_is_in_a_hurry_before_all_others_that_wait() -> None:
+    device, took = Device(), []
+    with device:
+        usual = [waiting_for(device, took, "usual", hurried=False) for _ in range(3)]
+        hurried = waiting_for(device, took, "hurried", hurried=True)
+        eventually(lambda: device._hurried == 1)
+        assert device.locked()
+    for thread in [*usual, hurried]:
+        thread.join(20)
+
+    assert took == ["hurried", "usual", "usual", "usual"]
+    assert not device.locked()
