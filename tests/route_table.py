@@ -128,7 +128,7 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "review:models": lines(("GET", SIGNED_IN)),
     "review:model": lines(("GET", SIGNED_IN)),
     # numbers
-    "numbers:home": lines(("GET", "302 404 404 404 404 302")),
+    "numbers:home": lines(("GET", "302 302 404 404 404 302")),  # to the numbers of their own site
     "numbers:numbers": lines(("GET", ADMIN_HERE)),
     "numbers:table": lines(("GET", ADMIN_HERE)),
     "numbers:upgrades": lines(("GET", ADMIN_HERE)),

@@ -14,8 +14,8 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from screening.review.models import FurtherRead, ReadState, Review
 from screening.studies.models import Sample, Study, StudyState
-from screening.users.models import Role, Site, User
-from screening.users.roles import sites_where
+from screening.users.models import Membership, Role, Site, User
+from screening.users.roles import READERS, sites_where
 
 BOUND = (Role.REVIEWER,)
 ON_ITS_WAY = (StudyState.RECEIVING, StudyState.SCREENING)
@@ -29,11 +29,20 @@ class Veil:
         self.user = user
 
     @cached_property
-    def sites(self) -> list[Site]:
-        """Where the user is bound. One query, which also tells what of earlier policies is left."""
+    def reading(self) -> list[Site]:
+        """Where the user reads. One query, which also tells where they are bound, and what earlier policies left."""
+        if not isinstance(self.user, User):
+            return []
+        bound = Membership.objects.filter(site=OuterRef("pk"), user_id=self.user.pk, role__in=BOUND)
         waiting = FurtherRead.objects.filter(site=OuterRef("pk"), state=ReadState.WAITING)
         drawn = Sample.objects.filter(site=OuterRef("pk"), drawn=True)
-        return list(sites_where(self.user, BOUND).annotate(is_left=Exists(waiting) | Exists(drawn)))
+        found = sites_where(self.user, READERS)
+        return list(found.annotate(is_bound=Exists(bound), is_left=Exists(waiting) | Exists(drawn)))
+
+    @property
+    def sites(self) -> list[Site]:
+        """Where the user is bound."""
+        return [site for site in self.reading if vars(site)["is_bound"]]
 
     @property
     def blinded_sites(self) -> list[UUID]:

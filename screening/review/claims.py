@@ -17,11 +17,11 @@ from django.utils import timezone
 from screening.errors import IllegalTransition
 from screening.leasing import until
 from screening.retrying import again_on_conflict
+from screening.review.blinding import Veil
 from screening.review.errors import StudyTaken
 from screening.review.models import Bookmark, Claim
 from screening.review.order import Line
 from screening.review.reading import lines_of
-from screening.review.trays import sites_of
 from screening.studies.models import Study, StudyState
 from screening.users.models import Site, User
 
@@ -90,9 +90,9 @@ def look_ahead(reader: User, *, leaving: UUID | None) -> tuple[UUID, Line] | Non
     mark = bookmark_of(reader)
     last = Line(mark.line) if mark and mark.line else None
     passed = [UUID(key) for key in mark.passed] if mark else []
-    sites = sites_of(reader)
+    veil = Veil(reader)
     here = {leaving} if leaving else set()
-    lines, held = lines_of(reader, sites), set(held_by_others(reader, sites))
+    lines, held = lines_of(veil), set(held_by_others(reader, veil.reading))
     now = timezone.now()
     stop = lines.first(but=here | held | set(passed), now=now, last=last)
     if stop is None and passed:  # all that is left was passed over: the list begins again

@@ -5,10 +5,11 @@ from typing import Final
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 
+from screening.review.blinding import Veil
 from screening.review.forms import FilterForm
 from screening.review.reading import lines_of
 from screening.review.shelves import InTray
-from screening.review.trays import Tray, in_tray, sites_of
+from screening.review.trays import Tray, in_tray
 from screening.users.models import User
 
 COUNTED: Final = 99
@@ -33,5 +34,5 @@ def _trays(user: User, query: QueryDict) -> tuple[InTray, ...]:
     asked = query.get("tray", "")
     if asked in set(Tray):
         return (in_tray(user, FilterForm(query).filters(Tray(asked))),)
-    lines = lines_of(user, sites_of(user))
+    lines = lines_of(Veil(user))
     return (*lines.urgent, *lines.rest)

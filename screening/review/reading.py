@@ -7,15 +7,14 @@ from heapq import merge
 from itertools import islice
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
 from screening.review.blinding import NOTHING, Veil
 from screening.review.order import Line, Place, Stop, read_order
 from screening.review.shelves import PAGE, InTray, page
-from screening.review.trays import Filters, Tray, tray_at
-from screening.users.models import Reads, Site, User
+from screening.review.trays import Filters, Tray, open_sites, tray_at
+from screening.users.models import Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +73,19 @@ class Lines:
         return next(read_order(urgent, rest, now=now, last=last), None)
 
 
-def lines_of(user: User | AnonymousUser, sites: Sequence[Site]) -> Lines:
-    """What waits to be read by a user at some sites.
+def lines_of(veil: Veil) -> Lines:
+    """What waits to be read by the veil's user.
 
     What the user is to answer blindly is left out: a place in either line would tell what the models say.
     """
-    veil = Veil(user)
     hidden = NOTHING if veil.is_thin else veil.over
-    open_sites = [site for site in sites if site.pk not in veil.blinded_sites]
-    all_read = [site for site in open_sites if site.reads == Reads.ALL]
+    sites = open_sites(veil)
+    all_read = [site for site in sites if site.reads == Reads.ALL]
     flagged = Q(flagged=True)  # where it is not assessed either, it stands with the flagged
     return Lines(
         urgent=(
-            tray_at(open_sites, Filters(tray=Tray.FLAGGED), but=hidden),
-            tray_at(open_sites, Filters(tray=Tray.NOT_ASSESSED), but=hidden | flagged),
+            tray_at(sites, Filters(tray=Tray.FLAGGED), but=hidden),
+            tray_at(sites, Filters(tray=Tray.NOT_ASSESSED), but=hidden | flagged),
         ),
         rest=(tray_at(all_read, Filters(tray=Tray.NOT_FLAGGED), but=hidden),),
     )

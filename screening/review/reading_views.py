@@ -48,9 +48,9 @@ def to_read(request: HttpRequest) -> HttpResponse:
     """One page of what waits, in the order of reading."""
     reader = reader_of(request)
     veil = Veil(reader)
-    sites = open_sites(reader, veil)
+    sites = open_sites(veil)
     spot = Spot.parse(request.GET.get("after", "")) or Spot(timezone.now(), None, None, None)
-    page = lines_of(reader, sites).page(spot)
+    page = lines_of(veil).page(spot)
     context = {
         "tray": "to_read",
         "rows": rows_of([stop.place for stop in page.stops], held_by_others(reader, sites)),

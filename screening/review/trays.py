@@ -23,7 +23,6 @@ from screening.review.order import Line, Place
 from screening.review.shelves import PAGE, InTray, Page, Shelf, dues_of, page, places_of
 from screening.studies.models import Study, StudyState
 from screening.users.models import Site, User
-from screening.users.roles import READERS, sites_where
 
 __all__ = ["PAGE", "Filters", "InTray", "Page", "Place", "Tray", "in_tray", "page", "place_of", "waiting"]
 
@@ -85,22 +84,18 @@ class Filters:
 def in_tray(user: User | AnonymousUser, filters: Filters) -> InTray:
     """Studies of the tray that the user may read and that pass the filters, but for those that are hidden from them."""
     veil = Veil(user)
-    return tray_at(open_sites(user, veil), filters, but=hidden_by(veil))
+    return tray_at(open_sites(veil), filters, but=hidden_by(veil))
 
 
-def open_sites(user: User | AnonymousUser, veil: Veil) -> list[Site]:
-    """The sites at which the user reads, without those at which everything is hidden from them."""
-    return [site for site in sites_of(user) if site.pk not in veil.blinded_sites]
+def open_sites(veil: Veil) -> list[Site]:
+    """The sites at which the veil's user reads, without those at which everything is hidden from them."""
+    blinded = set(veil.blinded_sites)
+    return [site for site in veil.reading if site.pk not in blinded]
 
 
 def hidden_by(veil: Veil) -> Q | None:
     """What no tray may hold for the veil's user, if there is anything."""
     return None if veil.is_thin else veil.over
-
-
-def sites_of(user: User | AnonymousUser) -> list[Site]:
-    """The sites at which the user reads."""
-    return list(sites_where(user, READERS))
 
 
 def limits_of(sites: Iterable[Site], line: Line) -> dict[UUID, timedelta]:

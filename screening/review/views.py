@@ -52,7 +52,7 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
         return redirect("review:blinded")
     form = FilterForm(request.GET)
     filters = form.filters(Tray(tray))
-    sites, hidden = trays.open_sites(reader, veil), trays.hidden_by(veil)
+    sites, hidden = trays.open_sites(veil), trays.hidden_by(veil)
     page = find(trays.tray_at(sites, filters, but=hidden), filters, after=Place.parse(request.GET.get("after", "")))
     versions = list(ModelVersion.objects.all())
     context = {

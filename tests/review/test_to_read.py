@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from screening.audit.models import AuditEvent
+from screening.review.blinding import Veil
 from screening.review.reading import Spot, lines_of
-from screening.review.trays import sites_of
 from screening.studies.models import Sample
 from screening.users.models import Reads, Role, Site
 from tests.factories import (
@@ -70,9 +70,7 @@ def test_pages_go_on_where_the_last_one_ended_in_both_lines_and_in_turns(client,
     made = [complete(upload, 30 - n / 10) for n in range(40)] + [complete(upload, 1 + n / 100) for n in range(5)]
     made += [complete(upload, 2 + n / 20, flagged_ready=True) for n in range(30)]
     client.force_login(reader)
-    whole = [
-        stop.place.study for stop in lines_of(reader, sites_of(reader)).page(Spot(NOW, None, None, None), 100).stops
-    ]
+    whole = [stop.place.study for stop in lines_of(Veil(reader)).page(Spot(NOW, None, None, None), 100).stops]
 
     seen, query = listed(client)
     while query:

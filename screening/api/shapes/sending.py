@@ -16,8 +16,8 @@ HASH: Final = r"\A[0-9a-fA-F]{64}\Z"
 class RawPath(serializers.CharField):
     """A path exactly as the client has it: one that cannot be taken is refused for its file, not for the request."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, allow_blank=True, max_length=8192, **kwargs)
+    def __init__(self, *, max_length: int | None = 8192, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, allow_blank=True, max_length=max_length, **kwargs)
         self.validators = [v for v in self.validators if not type(v).__name__.startswith("Prohibit")]
 
     def to_representation(self, value: str) -> str:
@@ -100,7 +100,7 @@ class FilesIn(Shape):
 class ReceivedOut(Shape):
     """What became of one file that was sent."""
 
-    path = RawPath()
+    path = RawPath(max_length=None, help_text="As it was sent, however long: a path over the limit is refused by name.")
     state = serializers.CharField(help_text="`received`, another state that the item has already, or `rejected`.")
     code = serializers.CharField(allow_blank=True)
     message = serializers.CharField(allow_blank=True)
