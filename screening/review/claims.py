@@ -19,7 +19,7 @@ from screening.leasing import until
 from screening.retrying import again_on_conflict
 from screening.review.blinding import Veil
 from screening.review.errors import StudyTaken
-from screening.review.models import Bookmark, Claim
+from screening.review.models import Bookmark, Claim, Review
 from screening.review.order import Line
 from screening.review.reading import lines_of
 from screening.studies.models import Study, StudyState
@@ -52,6 +52,21 @@ def claim_study(*, study_id: UUID, reader: User, line: Line | None = None, waiti
     line = line or (Line.URGENT if study.flagged or study.not_assessed else Line.REST)
     Bookmark.objects.update_or_create(reader=reader, defaults={"study": study, "line": line, "at": timezone.now()})
     return claim
+
+
+@again_on_conflict
+@transaction.atomic
+def claim_on_opening(*, study_id: UUID, reader: User) -> Claim | None:
+    """Take a study for a reader who has its page open, unless they have answered it: then they only look.
+
+    A page stays open after the answer, and what it asks late must not keep the next reader out.
+
+    Raises:
+        StudyTaken: another reader has it; nothing changed.
+    """
+    study = Study.objects.select_for_update().get(pk=study_id)
+    given = Review.objects.filter(study=study, revision=study.revision, reader=reader, superseded_by__isnull=True)
+    return None if given.exists() else claim_study(study_id=study_id, reader=reader)
 
 
 @again_on_conflict

@@ -20,7 +20,7 @@ from screening.review.blind_lists import counts
 from screening.review.blinding import Veil
 from screening.review.claims import (
     bookmark_of,
-    claim_study,
+    claim_on_opening,
     held_by_others,
     look_ahead,
     release_claim,
@@ -109,9 +109,13 @@ def claim(request: HttpRequest, study_id: UUID) -> HttpResponse:
         return HttpResponse(status=204)
     context: dict[str, object] = {"study": found}
     try:
-        context["claim"] = claim_study(study_id=found.pk, reader=reader)
+        held = claim_on_opening(study_id=found.pk, reader=reader)
     except StudyTaken as problem:
         context["problem"] = problem
+    else:
+        if held is None:
+            return HttpResponse(status=204)
+        context["claim"] = held
     return render(request, "review/_claim.html", context)
 
 

@@ -42,20 +42,21 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def enter(browser, live_server) -> Iterator[Callable[..., Page]]:
-    """Open a page as a signed-in user. What the console calls an error fails the test at its end."""
+    """Open a page as a signed-in user, or as nobody. What the console calls an error fails the test at its end."""
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
     def open_page(user, path: str, *, broken_network: bool = False) -> Page:
-        client = Client()
-        client.force_login(user)
         context = browser.new_context(
             base_url=live_server.url, viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
         )
         context.set_default_timeout(PATIENCE)
         contexts.append(context)
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+            context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": live_server.url}])
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         if not broken_network:  # where a test breaks it, the console says so

@@ -116,7 +116,7 @@ def test_a_folder_goes_in_and_an_answer_comes_out(workers, browser, live_server,
     study = upload.studies.order_by("created_at").first()
     word = "flagged" if study.flagged else "not assessed" if study.not_assessed else "not flagged"
     page.goto(reverse(f"review:{WORDS[word]}"))
-    page.locator(f'a[href*="{study.pk}"]').click()
+    page.locator(f'a.row-target[href*="{study.pk}"]').click()
     page.wait_for_selector("[data-viewer][data-ready]")
     expect(page.get_by_text("Chain intact")).to_be_visible()
     page.keyboard.press("2")

@@ -173,6 +173,20 @@ def test_an_answer_gives_the_study_back(desk, client):
     assert not Claim.objects.exists()
 
 
+def test_a_page_left_open_after_the_answer_keeps_nobody_out(desk, client):
+    study = desk.study(1)
+    client.force_login(desk.one)
+    client.post(address(study, "answer"), {"answer-covid": "absent"})
+
+    late = client.post(address(study, "claim"), {"token": uuid4()})
+
+    assert late.status_code == 204
+    assert not Claim.objects.exists()
+    client.post(address(study, "undo"))
+    assert client.post(address(study, "claim")).status_code == 200
+    assert Claim.objects.get().reader == desk.one
+
+
 def test_the_list_says_who_reads_what_and_where_one_stopped_on_any_computer(desk, client):
     mine, theirs = desk.study(3), desk.study(2)
     claim_study(study_id=theirs.pk, reader=desk.two)

@@ -76,7 +76,7 @@ export class Room {
     const preset = (name) => () => this.viewer.preset(name);
     return {
       f: acts.fit, o: acts.actual, "+": acts["zoom-in"], "=": acts["zoom-in"], "-": acts["zoom-out"],
-      i: acts.invert, r: acts.reset, t: acts.turn, T: acts["turn-back"], x: acts.mirror, z: acts.lens, s: acts.second,
+      i: acts.invert, r: acts.reset, t: acts.turn, T: acts["turn-back"], x: acts.mirror, e: acts.lens, s: acts.second,
       h: acts.heat, g: acts["heat-next"], ",": () => this.heat?.fade(-5), ".": () => this.heat?.fade(5),
       d: preset("file"), a: preset("auto"), "[": preset("narrower"), "]": preset("wider"),
       l: preset("lung"), m: preset("mediastinum"), b: preset("bone"),
