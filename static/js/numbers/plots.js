@@ -2,6 +2,7 @@
 
 const UPlot = window.uPlot; // vendor/uplot, loaded before this module
 const HEIGHT = 220;
+const DAY = 86_400; // seconds
 const COLOURS = ["--line-strong", "--accent", "--flag", "--violet"];
 const drawn = new Map();
 
@@ -22,6 +23,9 @@ function columns(table) {
   };
 }
 
+/** From the first day to the last; where there is one alone, it stands in the middle of a week. */
+const days = (_, low, high) => (low === high ? [low - 3 * DAY, high + 3 * DAY] : [low, high]);
+
 function draw(figure) {
   drawn.get(figure)?.destroy();
   const { names, data } = columns(figure.querySelector("table"));
@@ -32,7 +36,7 @@ function draw(figure) {
       width: Math.max(figure.clientWidth, 200),
       height: HEIGHT,
       tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1e3), "UTC"),
-      scales: { x: isTime ? { time: true } : { time: false, range: [0, 1] }, y: { range: (_, low, high) => [Math.min(0, low), isTime ? Math.max(high * 1.1, 1) : 1] } },
+      scales: { x: isTime ? { time: true, range: days } : { time: false, range: [0, 1] }, y: { range: (_, low, high) => [Math.min(0, low), isTime ? Math.max(high * 1.1, 1) : 1] } },
       axes: [axis, { ...axis, size: 44 }],
       legend: { live: false },
       series: [
