@@ -3,6 +3,8 @@
 import logging
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
@@ -36,6 +38,9 @@ def made(ward):
 
 @pytest.fixture
 def few(monkeypatch):
+    """Three requests and one look-up, in a minute that does not end while they are made."""
+    now = time.time()
+    monkeypatch.setattr(throttling, "time", SimpleNamespace(time=lambda: now))
     monkeypatch.setattr(throttling, "limit_of", {"user": 3, "lookup": 1}.get)
 
 
@@ -93,6 +98,8 @@ def test_look_ups_are_counted_by_themselves(client, few):
 
 COUNTING = """
 import sys
+import time
+from types import SimpleNamespace
 from pathlib import Path
 from screening.api.rates import Rates
 rates = Rates(Path(sys.argv[1]))
