@@ -1,6 +1,6 @@
 """STOW-RS: objects come in, go to disk while they arrive, and are queued as those of any upload."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,6 +24,7 @@ from screening.dicomweb.reports import NOT_UNDERSTOOD, TOO_LARGE, WRONG_STUDY, R
 from screening.errors import LimitExceeded
 from screening.flows.intake import take_in
 from screening.flows.receiving import Arrived
+from screening.studies.models import Image, StudyState
 from screening.uploads.storage import Incoming, Stored, drop_incoming, incoming_path
 from screening.users.keys import site_key
 from screening.users.models import Site, User
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 DICOM: Final = "application/dicom"
 MOST_PARTS: Final = 2000  # in one request
+UID: Final = "uid:"  # how the grouping of a study begins that DICOM objects name
 AT_ONCE: Final = 50  # objects in one call of the service; so many lie uncommitted at most
 
 
@@ -51,6 +53,7 @@ class _Intake:
     study: str  # that all have to belong to; empty: any
     report: Report = field(default_factory=Report)
     uploads: list[UUID] = field(default_factory=list)
+    hashes: dict[Identity, str] = field(default_factory=dict)  # of what is stored
     _waiting: list[tuple[Identity, Stored]] = field(default_factory=list)
 
     def take(self, part: Part) -> None:
@@ -81,6 +84,7 @@ class _Intake:
         if upload not in self.uploads:
             self.uploads.append(upload)
         self.report.stored += [one for one, _ in waiting]
+        self.hashes |= {one: stored.sha256 for one, stored in waiting}
 
     def abandon(self) -> None:
         """Delete what was stored and not handed over."""
@@ -152,7 +156,7 @@ def store(request: Request, *, study: str) -> Response:
     log.info("stow", site=str(site.pk), stored=len(report.stored), failed=len(report.failed))
     links = (f'<{_receipt(request, upload)}>; rel="related"' for upload in intake.uploads)
     headers = {"Link": ", ".join(links)} if intake.uploads else {}
-    body = report.as_json(_addresses(request, site))
+    body = report.as_json(_addresses(request, site, intake.hashes))
     return Response(body, status=report.status, headers=headers, content_type=JSON)
 
 
@@ -160,19 +164,30 @@ def _receipt(request: Request, upload: UUID) -> str:
     return request.build_absolute_uri(reverse("api:receipt", args=[upload]))
 
 
-def _addresses(request: Request, site: Site) -> Callable[[Identity], tuple[str, str]]:
-    """Where objects can be had once they are stored: under their pseudonyms, no others are kept."""
+def _addresses(request: Request, site: Site, hashes: Mapping[Identity, str]) -> Callable[[Identity], tuple[str, str]]:
+    """Where objects can be had: what the site held before under the names it is kept by, all else under its pseudonyms.
+
+    Both are the same unless the site's key was rotated since: what is kept keeps its names.
+    """
     key = site_key(site.pk)
     root = request.build_absolute_uri(reverse("dicomweb:studies"))
+    held = _held(site, hashes)
 
     def address(one: Identity) -> tuple[str, str]:
-        study = f"{root}/{pseudonymous_uid(key, one.study)}"
-        if not one.series:
-            return study, study
-        series, instance = pseudonymous_uid(key, one.series), pseudonymous_uid(key, one.instance)
-        return study, f"{study}/series/{series}/instances/{instance}"
+        fresh = (uid and pseudonymous_uid(key, uid) for uid in (one.study, one.series, one.instance))
+        study_uid, series, instance = held.get(hashes[one]) or fresh
+        study = f"{root}/{study_uid}"
+        return study, f"{study}/series/{series}/instances/{instance}" if series else study
 
     return address
+
+
+def _held(site: Site, hashes: Mapping[Identity, str]) -> dict[str, tuple[str, str, str]]:
+    """By hash, for objects that ingest has kept: the identifiers of study, series and object."""
+    images = Image.objects.filter(site=site, kind="dicom", frame=0, sha256__in=set(hashes.values()))
+    live = images.filter(study__grouping__startswith=UID).exclude(study__state=StudyState.PURGED)
+    rows = live.exclude(instance_uid=None).values_list("sha256", "study__grouping", "series_uid", "instance_uid")
+    return {sha256: (grouping.removeprefix(UID), series, instance or "") for sha256, grouping, series, instance in rows}
 
 
 def _body_of(request: HttpRequest) -> Callable[[int], bytes]:

@@ -18,11 +18,12 @@ from screening.flows.purge import purge_study
 from screening.studies.models import Image, Study
 from screening.uploads.models import Upload
 from screening.uploads.storage import blob_folder
-from screening.users.keys import site_key
+from screening.users.keys import fresh_key, site_key
 from screening.users.models import Role, Scope, Site, User
 from tests.api.conftest import refusal
 from tests.dicomweb.conftest import object_of
 from tests.dicomweb.test_server import token_of
+from tests.dicomweb.test_storing import stow
 from tests.factories import SiteFactory, UserFactory
 from tests.phantoms import png_file
 from tests.workers.conftest import end_decoders, noop, site, staff, upload_of
@@ -34,9 +35,9 @@ ROOT = "/dicomweb/studies"
 MANY = 'multipart/related; type="application/dicom"'
 
 
-def client_of(user: User, at: Site) -> APIClient:
+def client_of(user: User, at: Site, scope: Scope = Scope.READ) -> APIClient:
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Token {token_of(user, at, Scope.READ)}")
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token_of(user, at, scope)}")
     return client
 
 
@@ -258,3 +259,36 @@ def test_an_object_whose_file_is_damaged_holds_up_no_other(kept, site, reader):
     assert catalogue.CREW.drain() == 1
     assert catalogue.CREW.drain() == 0
     assert len(get(reader, "/dicomweb/instances", "*/*").json()) == 2
+
+
+def addresses_in(answers: list[dict]) -> list[str]:
+    """The `RetrieveURL` of each answer, as a path."""
+    return [one["00081190"]["Value"][0].removeprefix("http://testserver") for one in answers]
+
+
+def test_after_the_key_was_rotated_every_address_of_search_leads_to_what_was_found(told, site, reader):
+    fresh_key(site.pk).take_over()
+
+    found = [
+        address
+        for level in ("studies", "series", "instances")
+        for address in addresses_in(get(reader, f"/dicomweb/{level}", "*/*").json())
+    ]
+
+    assert len(found) == 2 + 2 + 3
+    assert [where for where in found if not objects_of(get(reader, where))] == []
+
+
+def test_an_object_that_was_kept_under_an_earlier_key_is_told_with_the_address_that_leads_to_it(told, site, reader):
+    before = address(site, 1, 1)
+    fresh_key(site.pk).take_over()
+    sender = client_of(UserFactory(role_at=(site, Role.INTEGRATOR)), site, Scope.UPLOAD)
+
+    answer = stow(sender, object_of(1, InstanceNumber=2), object_of(7)).json()
+
+    again, new = addresses_in(answer["00081199"]["Value"])
+    assert again == before
+    assert len(objects_of(get(reader, again))) == 1
+    ingest.CREW.drain()
+    assert new == address(site, 7, 7)
+    assert len(objects_of(get(reader, new))) == 1

@@ -18,7 +18,7 @@ from screening.results.models import Explanation
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
 from screening.users.models import Role
-from tests.documents.conftest import radiograph
+from tests.documents.conftest import draw_all_maps, radiograph
 from tests.factories import UserFactory
 from tests.people.conftest import signed_in
 from workers.documents import making
@@ -160,6 +160,24 @@ def test_heat_map_can_be_named_and_one_of_another_study_is_not_found(study, read
     assert ask(reader, study, Kind.HEAT_MAP, heat_map=str(drawn.pk)).status_code == 202
     assert ask(reader, study, Kind.HEAT_MAP, heat_map=str(study.pk)).json()["code"] == "nothing_to_tell"
     assert ask(reader, study, Kind.HEAT_MAP, heat_map="x").status_code == 400
+
+
+def test_a_study_that_is_not_flagged_has_its_capture_once_a_map_was_asked_for(screened, reader, calls):
+    study = next(one for one in screened({f"{n}.dcm": radiograph(n) for n in (1, 2)}) if not one.flagged)
+    none = ask(reader, study, Kind.HEAT_MAP)
+    row = study.screenings.select_related("model_version").get()
+    wish = {"model": row.model_version.name, "label": "covid"}
+    asked = reader.post(reverse("api:heat_maps", args=[row.image_id]), wish, content_type="application/json")
+    draw_all_maps()
+
+    first = ask(reader, study, Kind.HEAT_MAP)
+    deliver(calls)
+    capture = dcmread(BytesIO(bytes_of(ask(reader, study, Kind.HEAT_MAP))))
+
+    assert (none.status_code, none.json()["code"]) == (409, "nothing_to_tell")
+    assert (asked.status_code, first.status_code) == (202, 202)
+    assert capture.ImageType[:2] == ["DERIVED", "SECONDARY"]
+    assert f"covid {row.scores['covid']:.3f}" in capture.DerivationDescription
 
 
 def test_a_purge_takes_the_documents_with_the_pictures(study, reader, calls):
