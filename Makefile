@@ -54,7 +54,7 @@ bench: $(DEV_STAMP) ## Measure: one JSON line per figure (ARGS as for test)
 	@exec $(BIN)/python -m pytest tests/benchmarks --run-benchmarks -s -q $(ARGS)
 
 faults: $(DEV_STAMP) ## Run the long campaigns: workers killed, the broker lost, one folder through two doors
-	@exec $(BIN)/python -m pytest tests/faults tests/races tests/parity tests/contract --run-campaign -s $(ARGS)
+	@exec $(BIN)/python -m pytest tests/faults tests/races tests/parity tests/contract tests/client/test_resuming.py --run-campaign -s $(ARGS)
 
 clean: ## Remove the virtual environment and caches; var, the state, stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -181,7 +181,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "screening.api.errors.handle",
     "DEFAULT_THROTTLE_CLASSES": ["screening.api.throttling.RateThrottle"],
     # Three lanes of small requests stay far below it; a client that loops without waiting does not.
-    "DEFAULT_THROTTLE_RATES": {"user": "3000/min", "lookup": "60/min"},
+    "DEFAULT_THROTTLE_RATES": {"user": "3000/min", "lookup": "60/min", "webhook_test": "10/min"},
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
@@ -202,6 +202,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "studies", "description": "Results, reviews and the audit."},
         {"name": "images", "description": "Pictures as people see them."},
         {"name": "models", "description": "What can be chosen."},
+        {"name": "webhooks", "description": "Addresses of your own that are told what happens."},
     ],
     "SWAGGER_UI_SETTINGS": {"deepLinking": False, "displayOperationId": False},
     "VERSION": "1",

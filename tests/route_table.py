@@ -8,7 +8,7 @@ of SCOPES alone. 404 hides what is there; 403 refuses an act on what one may see
 from dataclasses import dataclass
 
 ROLES = ("anonymous", "other site", "staff", "reviewer", "integrator", "admin")
-SCOPES = ("read", "upload", "review")
+SCOPES = ("read", "upload", "review", "webhooks")
 PUBLIC = ("api:schema", "api:docs")  # the description of the API, which says nothing about any site
 
 # Answers that come again and again, in the order of ROLES.
@@ -24,11 +24,13 @@ MEMBERS_HERE = "302 404 200 200 200 200"
 ADMIN_HERE = "302 404 404 404 404 200"
 ACT_OF_ADMIN = "302 404 404 404 404 302"
 API_MEMBERS = "401 404 200 200 200 200"
+API_ADMIN = "401 404 404 404 404 200"
 API_ANY = "401 200 200 200 200 200"
 
 # Answers to tokens, in the order of SCOPES.
-READING = "200 403 403"
-SEEING = "200 200 403"
+READING = "200 403 403 403"
+SEEING = "200 200 403 403"
+HOOKS = "403 403 403 200"
 
 
 @dataclass(frozen=True)
@@ -143,20 +145,20 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "numbers:reflag_start": lines(("POST", ACT_OF_ADMIN)),
     "numbers:reflag_next": lines(("POST", ACT_OF_ADMIN)),
     # API
-    "api:uploads": lines(("GET", API_ANY, SEEING), ("POST", "401 201 201 403 201 201", "403 201 403")),
-    "api:upload": lines(("GET", API_MEMBERS, SEEING), ("DELETE", "401 404 200 403 403 200", "403 200 403")),
-    "api:check": lines(("POST", "401 404 200 403 403 200", "403 200 403")),
-    "api:files": lines(("POST", "401 404 200 403 403 200", "403 200 403")),
+    "api:uploads": lines(("GET", API_ANY, SEEING), ("POST", "401 201 201 403 201 201", "403 201 403 403")),
+    "api:upload": lines(("GET", API_MEMBERS, SEEING), ("DELETE", "401 404 200 403 403 200", "403 200 403 403")),
+    "api:check": lines(("POST", "401 404 200 403 403 200", "403 200 403 403")),
+    "api:files": lines(("POST", "401 404 200 403 403 200", "403 200 403 403")),
     "api:archive": lines(
         ("GET", "401 404 200 403 403 200", SEEING),
         ("HEAD", "401 404 200 403 403 200", SEEING),
-        ("PUT", "401 404 200 403 403 200", "403 200 403"),
+        ("PUT", "401 404 200 403 403 200", "403 200 403 403"),
     ),
-    "api:seal": lines(("POST", "401 404 202 403 403 202", "403 202 403")),
-    "api:cancel": lines(("POST", "401 404 202 403 403 202", "403 202 403")),
-    "api:retry": lines(("POST", "401 404 202 403 403 202", "403 202 403")),
-    "api:screenings": lines(("POST", "401 404 202 403 403 202", "403 202 403")),
-    "api:references": lines(("POST", "401 404 200 403 403 200", "403 200 403")),
+    "api:seal": lines(("POST", "401 404 202 403 403 202", "403 202 403 403")),
+    "api:cancel": lines(("POST", "401 404 202 403 403 202", "403 202 403 403")),
+    "api:retry": lines(("POST", "401 404 202 403 403 202", "403 202 403 403")),
+    "api:screenings": lines(("POST", "401 404 202 403 403 202", "403 202 403 403")),
+    "api:references": lines(("POST", "401 404 200 403 403 200", "403 200 403 403")),
     "api:deidentification": lines(("GET", "401 404 200 403 403 200", SEEING)),
     "api:receipt": lines(("GET", API_MEMBERS, SEEING)),
     "api:receipt_csv": lines(("GET", API_MEMBERS, SEEING)),
@@ -164,22 +166,28 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "api:results_csv": lines(("GET", API_ANY, READING)),
     "api:results_ndjson": lines(("GET", API_ANY, READING)),
     "api:lookup": lines(("POST", API_ANY, READING)),
-    "api:study": lines(("GET", API_MEMBERS, READING), ("DELETE", "401 404 200 403 403 200", "403 200 403")),
+    "api:study": lines(("GET", API_MEMBERS, READING), ("DELETE", "401 404 200 403 403 200", "403 200 403 403")),
     "api:audit": lines(("GET", API_MEMBERS, READING)),
     "api:report": lines(("GET", API_MEMBERS, READING)),
     "api:heat_map_capture": lines(("GET", API_MEMBERS, READING)),
     "api:fhir": lines(("GET", API_MEMBERS, READING)),
-    "api:reviews": lines(("POST", "401 404 403 201 403 201", "403 403 201")),
+    "api:reviews": lines(("POST", "401 404 403 201 403 201", "403 403 201 403")),
     "api:preview": lines(("GET", API_MEMBERS, READING)),
-    "api:heat_maps": lines(("GET", API_MEMBERS, READING), ("POST", "401 404 202 202 202 202", "202 403 403")),
+    "api:heat_maps": lines(("GET", API_MEMBERS, READING), ("POST", "401 404 202 202 202 202", "202 403 403 403")),
     "api:heat_raw": lines(("GET", API_MEMBERS, READING)),
     "api:heat_overlay": lines(("GET", API_MEMBERS, READING)),
+    "api:webhooks": lines(("GET", API_ANY, HOOKS), ("POST", "401 201 403 403 403 201", "403 403 403 201")),
+    "api:webhook": lines(("GET", API_ADMIN, HOOKS), ("PATCH", API_ADMIN, HOOKS), ("DELETE", API_ADMIN, HOOKS)),
+    "api:webhook_secret": lines(("POST", "401 404 404 404 404 201", "403 403 403 201")),
+    "api:webhook_deliveries": lines(("GET", API_ADMIN, HOOKS)),
+    "api:webhook_replay": lines(("POST", "401 404 404 404 404 202", "403 403 403 202")),
+    "api:webhook_test": lines(("POST", "401 404 404 404 404 202", "403 403 403 202")),
     "api:models": lines(("GET", API_ANY, SEEING)),
     # DICOMweb
-    "dicomweb:studies": lines(("GET", API_ANY, READING), ("POST", "401 200 200 403 200 200", "403 200 403")),
+    "dicomweb:studies": lines(("GET", API_ANY, READING), ("POST", "401 200 200 403 200 200", "403 200 403 403")),
     "dicomweb:all_series": lines(("GET", API_ANY, READING)),
     "dicomweb:all_instances": lines(("GET", API_ANY, READING)),
-    "dicomweb:study": lines(("GET", API_MEMBERS, READING), ("POST", "401 200 200 403 200 200", "403 200 403")),
+    "dicomweb:study": lines(("GET", API_MEMBERS, READING), ("POST", "401 200 200 403 200 200", "403 200 403 403")),
     "dicomweb:study_metadata": lines(("GET", API_MEMBERS, READING)),
     "dicomweb:study_series": lines(("GET", API_ANY, READING)),
     "dicomweb:study_instances": lines(("GET", API_ANY, READING)),

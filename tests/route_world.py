@@ -97,7 +97,7 @@ def make_world() -> World:
     invitation = invite(site=site, role=Role.STAFF, actor=Actor.user(people["admin"]))
     hook = {"url": "https://ris.example.org/hooks", "kinds": [EventKind.STUDY_READY]}
     endpoint = add_endpoint(site=site, actor=Actor.user(people["admin"]), **hook).endpoint
-    arguments["endpoint_id"] = endpoint.pk
+    arguments |= {"endpoint_id": endpoint.pk, "webhook_id": endpoint.pk}
     wish = want_mail(user=people["staff"], address="staff@example.org", uploads=True)
     special = {
         "hooks:confirm": {"token": confirmation_of(wish)},
@@ -183,6 +183,22 @@ def token_of(world: World, role: str, scopes: tuple[Scope, ...] | None = None) -
     return make_token(user=user, site=membership.site, name="t", scopes=held, days=1).secret
 
 
+def _bodies(world: World) -> dict[str, dict[str, Any]]:
+    """What is sent as JSON."""
+    return {
+        "api:uploads": {"name": "x", "models": [world.model.name]},
+        "api:check": {"files": [{"path": "b.png", "size": 3, "sha256": sha(b"abc")}]},
+        "api:seal": {"count": None},
+        "api:screenings": {"models": [world.other_model.name]},
+        "api:references": {"rows": [{"path": "a.png", "external_id": "x-1", "label": ""}]},
+        "api:heat_maps": {"model": world.model.name, "label": "covid"},
+        "api:webhooks": {"url": "https://pacs.example.org/", "events": ["study.ready"]},
+        "api:webhook": {"events": ["upload.finished"], "enabled": False},
+        "api:lookup": {"uids": ["1.2.3"]},
+        "api:reviews": {"answers": {one.slug: {"answer": "present"} for one in findings_of(world.image.study)}},
+    }
+
+
 def request_of(world: World, name: str, method: str) -> dict[str, Any]:
     """What to pass to `Client.generic`-like calls, so that whoever may do this succeeds."""
     forms = {
@@ -219,16 +235,6 @@ def request_of(world: World, name: str, method: str) -> dict[str, Any]:
         "review:heat": {"screening": str(world.image.screenings.get().pk), "label": "covid"},
         "review:answer": {f"answer-{one.slug}": "present" for one in findings_of(world.image.study)},
     }
-    bodies = {
-        "api:uploads": {"name": "x", "models": [world.model.name]},
-        "api:check": {"files": [{"path": "b.png", "size": 3, "sha256": sha(b"abc")}]},
-        "api:seal": {"count": None},
-        "api:screenings": {"models": [world.other_model.name]},
-        "api:references": {"rows": [{"path": "a.png", "external_id": "x-1", "label": ""}]},
-        "api:heat_maps": {"model": world.model.name, "label": "covid"},
-        "api:lookup": {"uids": ["1.2.3"]},
-        "api:reviews": {"answers": {one.slug: {"answer": "present"} for one in findings_of(world.image.study)}},
-    }
     if name == "desk:quick" and method == "POST":
         return {"data": {"picture": SimpleUploadedFile("a.png", PNG_ENOUGH)}}
     if name == "api:files":
@@ -240,6 +246,7 @@ def request_of(world: World, name: str, method: str) -> dict[str, Any]:
     if name.startswith("dicomweb:") and method == "POST":
         content_type, body = related([dicom_file()])
         return {"data": body, "content_type": content_type}
-    if name in bodies and method == "POST":
+    bodies = _bodies(world)
+    if name in bodies and method in {"POST", "PATCH"}:
         return {"data": bodies[name], "content_type": "application/json"}
     return {"data": forms[name]} if name in forms and method == "POST" else {}

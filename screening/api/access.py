@@ -11,14 +11,25 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from screening.api.repeating import HEADER, Repeating, repeated
+from screening.api.repeating import HEADER, Body, Keeping, Repeating, repeated
 from screening.audit.actor import Actor
 from screening.errors import AnswerFirst, NotAllowed
+from screening.hooks.selectors import counted
+from screening.outbox.models import Endpoint
 from screening.review.blinding import is_hidden
 from screening.studies.models import Image, Study
 from screening.uploads.models import Item, ItemState, Upload
 from screening.users.models import ApiToken, Role, Scope, Site, User
-from screening.users.roles import API_UPLOADERS, READERS, SEE_PATHS, SEE_RESULTS, UPLOADERS, role_at, sites_where
+from screening.users.roles import (
+    ADMINISTRATORS,
+    API_UPLOADERS,
+    READERS,
+    SEE_PATHS,
+    SEE_RESULTS,
+    UPLOADERS,
+    role_at,
+    sites_where,
+)
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 SEEING = (Scope.READ, Scope.UPLOAD)  # receipts are an uploader's, results a reader's
@@ -64,9 +75,18 @@ class ApiView(APIView):
             act = getattr(self, "post", self.http_method_not_allowed)
 
             def post(request: Request, **parts: Any) -> Response:
-                return repeated(request, self.repeating, lambda: act(request, **parts))
+                keeping = Keeping(self.keep, self.tell)
+                return repeated(request, self.repeating, keeping, lambda: act(request, **parts))
 
             vars(self)["post"] = post  # of this request alone
+
+    def keep(self, body: Body) -> Body:
+        """What is kept of an answer that may have to be told again: all of it, unless a view says otherwise."""
+        return body
+
+    def tell(self, body: Body) -> Body:
+        """What is told again of what was kept."""
+        return body
 
 
 def caller(request: Request) -> User:
@@ -236,6 +256,19 @@ def _is_partly_of_others(request: Request, study: Study) -> bool:
     user = caller(request)
     brought = Item.objects.filter(study_id=study.pk, state=ItemState.ACCEPTED)
     return role_at(user, study.site_id) not in UPLOADERS and brought.exclude(upload__created_by=user).exists()
+
+
+def visible_endpoint(request: Request, webhook_id: UUID) -> Endpoint:
+    """Give a webhook of a site that the caller administers, with `waiting` and `dead`.
+
+    Raises:
+        NotFound: there is none that the caller may see.
+    """
+    endpoints = Endpoint.objects.kept().filter(site__in=sites(request, ADMINISTRATORS))
+    found = counted(endpoints).filter(pk=webhook_id).first()
+    if found is None:
+        raise NotFound
+    return found
 
 
 def visible_image(request: Request, image_id: UUID) -> Image:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -10,7 +11,10 @@ from django.utils.dateparse import parse_datetime
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from screening.outbox.models import Delivery
 from screening.uploads.models import Upload
+
+Row = TypeVar("Row", Upload, Delivery)
 
 
 def encode(*parts: object) -> str:
@@ -36,11 +40,11 @@ def unknown_cursor() -> ValidationError:
     return ValidationError({"cursor": ["This is no cursor of an earlier answer."]})
 
 
-def newest_first(uploads: QuerySet[Upload], cursor: str | None, size: int) -> tuple[list[Upload], str | None]:
+def newest_first(found: QuerySet[Row], cursor: str | None, size: int) -> tuple[list[Row], str | None]:
     """Give the page after the cursor, and the cursor of the next one if there is one."""
     if cursor:
-        uploads = uploads.filter(_older(cursor))
-    rows = list(uploads[: size + 1])
+        found = found.filter(_older(cursor))
+    rows = list(found[: size + 1])
     page = rows[:size]
     return page, encode(page[-1].created_at, page[-1].pk) if len(rows) > size else None
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -25,6 +26,7 @@ LONGEST: Final = 120  # characters of a key
 KEPT: Final = timedelta(days=1)
 LOST: Final = timedelta(minutes=1)  # an act of this age without an answer died with its process
 SWEPT: Final = 100  # old rows that a new one takes away
+Body = dict[str, Any]
 
 
 class Repeating(StrEnum):
@@ -36,7 +38,15 @@ class Repeating(StrEnum):
     TOLD = "told"  # its answer is told again, and nothing is done
 
 
-def repeated(request: Request, how: Repeating, act: Callable[[], Response]) -> Response:
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is kept of an answer to be told again, and how it is told: a secret is in no table."""
+
+    keep: Callable[[Body], Body]
+    tell: Callable[[Body], Body]
+
+
+def repeated(request: Request, how: Repeating, keeping: Keeping, act: Callable[[], Response]) -> Response:
     """Do what a request asks, once for its key.
 
     Raises:
@@ -54,20 +64,20 @@ def repeated(request: Request, how: Repeating, act: Callable[[], Response]) -> R
         named = NamedRequest(**name, fingerprint=fingerprint, status=answer.status_code)
         NamedRequest.objects.bulk_create([named], ignore_conflicts=True)
         return answer
-    return _told(name, fingerprint, act)
+    return _told(name, fingerprint, keeping, act)
 
 
-def _told(name: dict[str, Any], fingerprint: str, act: Callable[[], Response]) -> Response:
+def _told(name: dict[str, Any], fingerprint: str, keeping: Keeping, act: Callable[[], Response]) -> Response:
     row = _claimed(name, fingerprint)
     if row.status is not None:
-        return Response(row.body, status=row.status, headers={"Idempotency-Replayed": "true"})
+        return Response(keeping.tell(row.body or {}), status=row.status, headers={"Idempotency-Replayed": "true"})
     try:
         answer = act()
     except BaseException:  # nothing was answered: the key is free for another try
         NamedRequest.objects.filter(pk=row.pk).delete()
         raise
     body = json.loads(JSONRenderer().render(answer.data))
-    NamedRequest.objects.filter(pk=row.pk).update(status=answer.status_code, body=body)
+    NamedRequest.objects.filter(pk=row.pk).update(status=answer.status_code, body=keeping.keep(body))
     return answer
 
 

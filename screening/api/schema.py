@@ -57,6 +57,7 @@ REASONS: Final[Mapping[int, Reason]] = {
         {"not_found": ("Not found.", "Check the identifier; what you may not see is not found either.")},
     ),
     409: Reason("It does not fit what is there already.", {}),
+    410: Reason("It was there, and somebody removed it meanwhile.", {}),
     413: Reason(
         "More than a limit allows.",
         {

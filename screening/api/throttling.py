@@ -63,6 +63,12 @@ class LookupThrottle(RateThrottle):
     scope = "lookup"
 
 
+class TestThrottle(RateThrottle):
+    """Few tests of webhooks: each is a call to somebody else's server."""
+
+    scope = "webhook_test"
+
+
 def limit_of(scope: str) -> int:
     """How many requests a minute the settings allow: `3000/min`."""
     rates: dict[str, str] = settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]  # type: ignore[assignment] # as it is there

@@ -13,10 +13,12 @@ from screening.api.views import (
     studies,
     study_parts,
     uploads,
+    webhooks,
 )
 
 ONE_UPLOAD = "uploads/<uuid:upload_id>/"
 ONE_STUDY = "studies/<uuid:study_id>/"
+ONE_WEBHOOK = "webhooks/<uuid:webhook_id>/"
 
 app_name = "api"
 urlpatterns: list[URLPattern] = [
@@ -47,6 +49,12 @@ urlpatterns: list[URLPattern] = [
     path("images/<uuid:image_id>/heat-maps/", heat.HeatMaps.as_view(), name="heat_maps"),
     path("heat-maps/<uuid:explanation_id>/raw.png", heat.Raw.as_view(), name="heat_raw"),
     path("heat-maps/<uuid:explanation_id>/overlay.jpg", heat.Overlay.as_view(), name="heat_overlay"),
+    path("webhooks/", webhooks.Webhooks.as_view(), name="webhooks"),
+    path(ONE_WEBHOOK, webhooks.OneWebhook.as_view(), name="webhook"),
+    path(f"{ONE_WEBHOOK}secret/", webhooks.Secret.as_view(), name="webhook_secret"),
+    path(f"{ONE_WEBHOOK}deliveries/", webhooks.Deliveries.as_view(), name="webhook_deliveries"),
+    path(f"{ONE_WEBHOOK}replay/", webhooks.Replay.as_view(), name="webhook_replay"),
+    path(f"{ONE_WEBHOOK}test/", webhooks.Test.as_view(), name="webhook_test"),
     path("models/", models.Models.as_view(), name="models"),
     path("schema/", docs.Schema.as_view(), name="schema"),
     path("docs/", docs.Docs.as_view(), name="docs"),

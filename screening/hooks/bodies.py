@@ -22,10 +22,21 @@ def body_of(delivery: Delivery) -> bytes:
         "type": delivery.kind,
         "created_at": delivery.created_at.isoformat(),
         "site": str(delivery.endpoint.site_id),
-        "data": _upload(delivery) if delivery.kind == EventKind.UPLOAD_FINISHED else _study(delivery),
+        "data": _data(delivery),
         "disclaimer": DISCLAIMER,
     }
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _data(delivery: Delivery) -> dict[str, Any]:
+    if delivery.kind == EventKind.UPLOAD_FINISHED:
+        return _upload(delivery)
+    return _test(delivery) if delivery.kind == EventKind.TEST else _study(delivery)
+
+
+def _test(delivery: Delivery) -> dict[str, Any]:
+    links = {"webhook": link(reverse("api:webhook", args=[delivery.subject]))}
+    return {"webhook": str(delivery.subject), "state": delivery.subject_state, "links": links}
 
 
 def _upload(delivery: Delivery) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What administrators do with endpoints. Each act is in the site's audit, without the address."""
+"""What administrators do with endpoints, on pages and by the API. Each act is in the audit, without the address."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,24 @@ from screening.audit.services import Draft, record
 from screening.errors import LimitExceeded, ScreeningError
 from screening.hooks.addresses import read_url
 from screening.hooks.signing import forget_key, secret_of
+from screening.outbox.announcing import announce_test
 from screening.outbox.models import Delivery, Endpoint, EventKind, SendState
+from screening.outbox.outcomes import give_up_undone
 from screening.retrying import again_on_conflict
 from screening.users.models import Site
 
 MOST_ENDPOINTS: Final = 10  # of a site: every change of a study writes a row for each
 BOTH_HOURS: Final = 24  # for which the secret before a rotation signs as well
 MOST_REPLAYED: Final = 500
+HEALTH: Final = ("failing_since", "resting_until", "failures")
+
+
+class EndpointOff(ScreeningError):
+    """A test was to be sent to an endpoint that is switched off."""
+
+    code: ClassVar[str] = "webhook_off"
+    http_status: ClassVar[int] = 409
+    what_to_do: ClassVar[str] = "Switch it on first."
 
 
 class EndpointGone(ScreeningError):
@@ -49,7 +60,7 @@ def add_endpoint(*, site: Site, url: str, kinds: Sequence[EventKind], actor: Act
         LimitExceeded: the site has as many endpoints as it may.
     """
     read_url(url, settings.CONFIG.webhooks)
-    endpoint = Endpoint(site=site, url=url, kinds=sorted(kind.value for kind in kinds))
+    endpoint = Endpoint(site=site, url=url, kinds=_values(kinds))
     with transaction.atomic():
         Site.objects.select_for_update().get(pk=site.pk)
         if Endpoint.objects.kept().filter(site=site).count() >= MOST_ENDPOINTS:
@@ -96,17 +107,84 @@ def _remove(endpoint_id: UUID, actor: Actor) -> None:
 
 @again_on_conflict
 @transaction.atomic
+def change_endpoint(
+    *,
+    endpoint_id: UUID,
+    actor: Actor,
+    url: str | None = None,
+    kinds: Sequence[EventKind] | None = None,
+    enabled: bool | None = None,
+) -> Endpoint:
+    """Give an endpoint another address or other events, switch it off or on; None leaves what is.
+
+    Another address has not failed yet. What waits goes there too. Switched off, what waits is given up.
+
+    Raises:
+        AddressRefused: no webhook may go there; nothing is changed.
+        EndpointGone: it was removed.
+    """
+    if url is not None:
+        read_url(url, settings.CONFIG.webhooks)
+    endpoint = _locked(endpoint_id)
+    moved = url is not None and url != endpoint.url
+    if moved or (kinds is not None and _values(kinds) != endpoint.kinds):
+        endpoint.url = endpoint.url if url is None else url
+        endpoint.kinds = endpoint.kinds if kinds is None else _values(kinds)
+        if moved:
+            _forgive(endpoint)
+        endpoint.save(update_fields=["url", "kinds", *HEALTH])
+        _record(endpoint, "webhook:changed", actor, kinds=endpoint.kinds, another_address=moved)
+    if enabled is not None and enabled == (endpoint.disabled_at is not None):
+        _switch(endpoint, actor, on=enabled)
+    return endpoint
+
+
+def _switch(endpoint: Endpoint, actor: Actor, *, on: bool) -> None:
+    endpoint.disabled_at = None if on else timezone.now()
+    _forgive(endpoint)
+    endpoint.save(update_fields=["disabled_at", *HEALTH])
+    if on:
+        _record(endpoint, "webhook:resumed", actor)
+    else:
+        _record(endpoint, "webhook:disabled", actor, given_up=give_up_undone(endpoint))
+
+
+def _forgive(endpoint: Endpoint) -> None:
+    endpoint.failing_since = endpoint.resting_until = None
+    endpoint.failures = 0
+
+
+def _values(kinds: Sequence[EventKind]) -> list[str]:
+    return sorted({kind.value for kind in kinds})
+
+
+@again_on_conflict
+@transaction.atomic
+def send_test(*, endpoint_id: UUID, actor: Actor) -> Delivery:
+    """Have a message sent that tells nothing, signed and tried as every other.
+
+    Raises:
+        EndpointGone: it was removed.
+        EndpointOff: it is switched off.
+    """
+    endpoint = _locked(endpoint_id)
+    if endpoint.disabled_at is not None:
+        raise EndpointOff("This endpoint is switched off.")
+    delivery = announce_test(endpoint)
+    Endpoint.objects.filter(pk=endpoint.pk).update(resting_until=None)
+    _record(endpoint, "webhook:tested", actor, delivery=str(delivery.pk))
+    return delivery
+
+
+@again_on_conflict
+@transaction.atomic
 def resume_endpoint(*, endpoint_id: UUID, actor: Actor) -> None:
     """Switch an endpoint on again, as if it had never failed. What was given up stays given up until it is replayed.
 
     Raises:
         EndpointGone: it was removed.
     """
-    endpoint = _locked(endpoint_id)
-    endpoint.disabled_at = endpoint.failing_since = endpoint.resting_until = None
-    endpoint.failures = 0
-    endpoint.save(update_fields=["disabled_at", "failing_since", "resting_until", "failures"])
-    _record(endpoint, "webhook:resumed", actor)
+    _switch(_locked(endpoint_id), actor, on=True)
 
 
 @again_on_conflict

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from screening.hooks.addresses import LONGEST_URL, AddressRefused, read_url
-from screening.outbox.models import EventKind
+from screening.outbox.models import CHOSEN_KINDS, EventKind
 
 
 class EndpointForm(forms.Form):
@@ -19,7 +19,9 @@ class EndpointForm(forms.Form):
         widget=forms.TextInput(attrs={"class": "form-control", "inputmode": "url", "autocomplete": "off"}),
     )
     kinds = forms.MultipleChoiceField(
-        label=_("Events"), choices=EventKind.choices, widget=forms.CheckboxSelectMultiple()
+        label=_("Events"),
+        choices=[(kind.value, kind.label) for kind in CHOSEN_KINDS],
+        widget=forms.CheckboxSelectMultiple(),
     )
 
     def clean_url(self) -> str:

@@ -1,4 +1,4 @@
-"""What the pages ask about endpoints."""
+"""What pages and the API ask about endpoints."""
 
 from typing import Final
 from uuid import UUID
@@ -20,9 +20,22 @@ def administered_sites(user: User) -> QuerySet[Site]:
 
 def endpoints_of(site: Site) -> list[Endpoint]:
     """The site's endpoints, each with `waiting` and `dead`: how many deliveries wait, and how many were given up."""
+    return list(counted(Endpoint.objects.kept().filter(site=site)))
+
+
+def counted(endpoints: QuerySet[Endpoint]) -> QuerySet[Endpoint]:
+    """Give endpoints with `waiting` and `dead`."""
     waiting = Count("deliveries", filter=Q(deliveries__state__in=IN_HANDS))
     dead = Count("deliveries", filter=Q(deliveries__state=SendState.DEAD))
-    return list(Endpoint.objects.kept().filter(site=site).annotate(waiting=waiting, dead=dead))
+    return endpoints.annotate(waiting=waiting, dead=dead)
+
+
+def deliveries_of(endpoint_id: UUID, state: SendState | None) -> QuerySet[Delivery]:
+    """Deliveries of an endpoint, the newest first; of one state if it is named. What a worker holds is waiting."""
+    rows = Delivery.objects.filter(endpoint_id=endpoint_id).order_by("-created_at", "-pk")
+    if state is None:
+        return rows
+    return rows.filter(state__in=IN_HANDS) if state in IN_HANDS else rows.filter(state=state)
 
 
 def dead_letters(endpoint_id: UUID) -> list[Delivery]:

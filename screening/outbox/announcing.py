@@ -53,6 +53,13 @@ def anyone_listens(site_id: UUID) -> bool:
     return Endpoint.objects.listening().filter(site_id=site_id).exists()
 
 
+def announce_test(endpoint: Endpoint) -> Delivery:
+    """Write a message that tells an endpoint nothing but that it was tried."""
+    delivery = _delivery(endpoint, EventKind.TEST, endpoint.pk, "test", 0)
+    insert_rows([delivery])
+    return delivery
+
+
 def announce_disabled(endpoint: Endpoint) -> None:
     """Tell the site's administrators who gave an address that an endpoint was switched off."""
     admins = Membership.objects.filter(site_id=endpoint.site_id, role=Role.ADMIN).values("user_id")

@@ -21,9 +21,11 @@ class EventKind(models.TextChoices):
     STUDY_READY = "study.ready", "Every picture of a study was screened, or could not be assessed"
     STUDY_CHANGED = "study.changed", "Anything of a study changed: the busiest one"
     STUDY_REVIEWED = "study.reviewed", "A reader answered"
+    TEST = "webhook.test", "Nothing happened: somebody tries the endpoint"
 
 
 STUDY_KINDS = (EventKind.STUDY_READY, EventKind.STUDY_CHANGED, EventKind.STUDY_REVIEWED)
+CHOSEN_KINDS = (EventKind.UPLOAD_FINISHED, *STUDY_KINDS)  # what an endpoint is told of by itself
 
 
 class EndpointQuerySet(models.QuerySet["Endpoint"]):
@@ -104,10 +106,10 @@ class Delivery(Sending):
 
     endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE, related_name="deliveries")
     kind = models.CharField(max_length=20, choices=EventKind.choices)
-    subject = models.UUIDField(help_text="The upload or the study.")
+    subject = models.UUIDField(help_text="The upload or the study; of a test the endpoint.")
     subject_state = models.CharField(max_length=10)
     change_number = models.PositiveBigIntegerField(
-        null=True, help_text="Of a study; null only within the transaction that changes it. 0 for an upload."
+        null=True, help_text="Of a study; null only within the transaction that changes it. 0 for anything else."
     )
     answered = models.PositiveSmallIntegerField(null=True, help_text="HTTP status of the last try.")
 
@@ -122,6 +124,7 @@ class Delivery(Sending):
             models.Index(fields=["endpoint", "rank"], name="deliveries_of_endpoint", condition=Q(state="waiting")),
             models.Index(fields=["lease_token"], name="deliveries_leased", condition=Q(lease_token__isnull=False)),
             models.Index(fields=["endpoint", "done_at"], name="deliveries_done", condition=Q(done_at__isnull=False)),
+            models.Index(fields=["endpoint", "-created_at", "-id"], name="deliveries_newest"),
             models.Index(fields=["done_at"], name="deliveries_old", condition=Q(done_at__isnull=False)),
             models.Index(fields=["subject"], name="deliveries_unnumbered", condition=Q(change_number__isnull=True)),
         ]

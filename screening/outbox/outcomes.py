@@ -94,10 +94,14 @@ def _after(attempts: int) -> dict[str, object]:
     }
 
 
-def _switched_off(endpoint: Endpoint) -> None:
-    """What was not sent is given up: it can be sent again once the endpoint is on. In the caller's transaction."""
+def give_up_undone(endpoint: Endpoint) -> int:
+    """Give up what was not sent; it can be sent again once the endpoint is on. In a transaction. How many rows."""
     undone = Delivery.objects.filter(endpoint=endpoint, state__in=(SendState.WAITING, SendState.LEASED))
-    given_up = undone.update(state=SendState.DEAD, done_at=Now(), problem="endpoint_disabled", **FREE)
+    return undone.update(state=SendState.DEAD, done_at=Now(), problem="endpoint_disabled", **FREE)
+
+
+def _switched_off(endpoint: Endpoint) -> None:
+    given_up = give_up_undone(endpoint)
     announce_disabled(endpoint)
     detail = {"endpoint": str(endpoint.pk), "failures": endpoint.failures, "given_up": given_up}
     record(COURIER, [Draft(ChainKind.SITE, endpoint.site_id, endpoint.site_id, "webhook:disabled", detail)])

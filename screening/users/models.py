@@ -168,6 +168,7 @@ class Scope(models.TextChoices):
     READ = "read", "Read results"
     UPLOAD = "upload", "Upload files and read receipts"
     REVIEW = "review", "Record reviews"
+    WEBHOOKS = "webhooks", "Manage webhooks of the site"
 
 
 class ApiToken(AbstractAuthToken):

@@ -19,7 +19,7 @@ SCOPES_OF: dict[Role, tuple[Scope, ...]] = {
     Role.STAFF: (Scope.READ, Scope.UPLOAD),
     Role.REVIEWER: (Scope.READ, Scope.REVIEW),
     Role.INTEGRATOR: (Scope.READ, Scope.UPLOAD),
-    Role.ADMIN: (Scope.READ, Scope.UPLOAD, Scope.REVIEW),
+    Role.ADMIN: (Scope.READ, Scope.UPLOAD, Scope.REVIEW, Scope.WEBHOOKS),
 }
 
 

@@ -46,7 +46,7 @@ def test_every_post_of_the_api_says_what_it_does_when_it_comes_again():
 
     posts = {name: view.repeating for name, view in views.items() if hasattr(view, "post")}
 
-    told = {"retry", "screenings", "reviews"}
+    told = {"retry", "screenings", "reviews", "webhooks", "webhook_secret", "webhook_replay", "webhook_test"}
     assert {name for name, how in posts.items() if how == Repeating.TOLD} == told
     assert {name for name, how in posts.items() if how == Repeating.OWN} == {"uploads"}
     assert {name for name, how in posts.items() if how == Repeating.READS} == {"lookup"}

@@ -17,9 +17,9 @@ from screening.users.models import ApiToken, Role, Scope  # noqa: E402
 from tests.factories import ModelVersionFactory, SiteFactory, UserFactory  # noqa: E402
 
 
-def door(*scopes: Scope) -> dict[str, str]:
+def door(*scopes: Scope, role: Role = Role.INTEGRATOR) -> dict[str, str]:
     site = SiteFactory()
-    user = UserFactory(role_at=(site, Role.INTEGRATOR))
+    user = UserFactory(role_at=(site, role))
     token = {"user": user, "name": "a program", "site": site, "scopes": list(scopes)}
     _, secret = ApiToken.objects.create(**token, disclaimer_version=DISCLAIMER_VERSION, expiry=timedelta(days=1))
     return {"site": str(site.pk), "token": secret}
@@ -28,7 +28,8 @@ def door(*scopes: Scope) -> dict[str, str]:
 def main(count: int) -> None:
     ModelVersionFactory(slug="xray-noop", labels=list(NoopScorer().labels), sha256=NoopScorer().identity.sha256)
     doors = [door(Scope.READ, Scope.UPLOAD) for _ in range(count)]
-    sys.stdout.write(json.dumps({"doors": doors, "reader": door(Scope.READ)}))
+    admin = door(Scope.WEBHOOKS, role=Role.ADMIN)
+    sys.stdout.write(json.dumps({"doors": doors, "reader": door(Scope.READ), "admin": admin}))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class RunningService:
     url: str
     doors: Iterator[Door]
     reader: Door
+    admin: Door  # an administrator's, for webhooks alone
     processes: Mapping[str, Process]
 
 
@@ -92,7 +93,8 @@ def started(state: Path, port: int) -> Iterator[RunningService]:
                 processes[name].wait_for_beat(120)
             until(lambda: answers(port), 60, f"no answer:\n{processes['web'].tail()}", every=0.1)
             doors = iter([Door(url, **one) for one in seeded["doors"]])
-            yield RunningService(url, doors, Door(url, **seeded["reader"]), processes)
+            others = [Door(url, **seeded[name]) for name in ("reader", "admin")]
+            yield RunningService(url, doors, *others, processes)
     finally:
         broker.stop()
 

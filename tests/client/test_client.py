@@ -109,6 +109,38 @@ def test_both_clients_give_equal_answers(door: Door, client: Client, folder: Pat
     assert [one.study for one in client.lookup(["1.2.3"])] == [None]
 
 
+def test_either_client_makes_changes_tries_and_removes_webhooks(running_service: RunningService) -> None:
+    door, address, events = running_service.admin, "https://ris.invalid/hooks", ["study.ready"]
+
+    async def ask(url: str) -> list[object]:
+        async with AsyncClient(door.url, door.token) as other:
+            made = await other.add_webhook(url, events, key="another key")
+            again = await other.add_webhook(url, events, key="another key")
+            assert made == again
+            await other.try_webhook(made.id)
+            changed = await other.change_webhook(made.id, enabled=False)
+            renewed = await other.new_secret(made.id)
+            told = [changed.enabled, changed.dead, await other.replay_webhook(made.id), renewed.secret != made.secret]
+            [listed] = await other.webhooks()
+            await other.remove_webhook(made.id)
+            return [listed.secret, *told, await other.webhooks()]
+
+    with Client(door.url, door.token) as client:
+        made = client.add_webhook(address, events, key="a key")
+        again = client.add_webhook(address, events, key="a key")
+        client.try_webhook(made.id)
+        changed = client.change_webhook(made.id, enabled=False)
+        renewed = client.new_secret(made.id)
+        told = [changed.enabled, changed.dead, client.replay_webhook(made.id), renewed.secret != made.secret]
+        [listed] = client.webhooks()
+        client.remove_webhook(made.id)
+
+        assert made == again
+        assert made.secret
+        assert [listed.secret, *told, client.webhooks()] == [None, False, 1, 1, True, []]
+        assert asyncio.run(ask(address)) == [None, False, 1, 1, True, []]
+
+
 def test_a_folder_sent_by_either_client_has_the_same_receipt(
     running_service: RunningService, door: Door, client: Client, folder: Path
 ) -> None:

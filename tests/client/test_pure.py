@@ -22,7 +22,24 @@ from chest_client import (
     Unreachable,
     read_folder,
 )
-from chest_client.calls import Answer, cancel, check, models, open_upload, receipt, retry, seal, send, studies
+from chest_client.calls import (
+    Answer,
+    add_webhook,
+    cancel,
+    check,
+    models,
+    new_secret,
+    open_upload,
+    receipt,
+    remove_webhook,
+    replay_webhook,
+    retry,
+    seal,
+    send,
+    studies,
+    try_webhook,
+    webhooks,
+)
 from chest_client.flows import Pause, asked, batches, sent
 from chest_client.local import named
 from chest_client.retrying import seconds_of
@@ -45,7 +62,9 @@ def heard(*files: dict[str, object]) -> list[FileAnswer]:
 
 def test_only_what_is_safe_to_repeat_says_so() -> None:
     safe = [models(), receipt(UPLOAD), studies({}), open_upload(key="k"), check(UPLOAD, []), seal(UPLOAD, None)]
+    safe += [webhooks(), add_webhook("u", [], key="k", site=None), new_secret(UPLOAD, key="k")]
     unsafe = [send(UPLOAD, [file("a")]), cancel(UPLOAD), retry(UPLOAD)]
+    unsafe += [remove_webhook(UPLOAD), replay_webhook(UPLOAD), try_webhook(UPLOAD)]
 
     assert all(call.repeatable for call in safe)
     assert not any(call.repeatable for call in unsafe)

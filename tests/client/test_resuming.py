@@ -1,10 +1,12 @@
 """Killed anywhere, the same command goes on: one outcome for each file, and no stored byte travels twice."""
 
+import json
 import os
 import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,12 @@ from chest_client import Client
 from chest_client.command.watching import Mark, Settling
 from tests.client.conftest import Ctl
 from tests.client.proxy import Proxy
+from tests.faults.service import say
 from tests.phantoms import png_file, radiograph
 from tests.workers.processes import until
 
 FILES = 260  # six requests
+MANY = int(os.environ.get("RESUMED_FILES", "5000"))
 
 
 def kill(process: subprocess.Popen[str], proxy: Proxy) -> None:
@@ -26,25 +30,65 @@ def kill(process: subprocess.Popen[str], proxy: Proxy) -> None:
     until(lambda: proxy.busy == 0, 30, "a request is stuck")
 
 
+def killed_on_its_way(ctl: Ctl, proxy: Proxy, folder: Path, after: Sequence[int]) -> None:
+    """Start an upload and kill it once so many requests with files had passed, again and again."""
+    for least in after:
+        process = ctl.start("upload", folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda least=least: len(proxy.calls("/files/")) >= least, 120, "nothing is sent")
+        assert process.poll() is None, "it was done before it was killed"
+        kill(process, proxy)
+
+
+def require_each_once(proxy: Proxy, client: Client, upload: str, names: Collection[str]) -> None:
+    """One upload, every file taken once and no more, one outcome for each."""
+    assert len({one.path for one in proxy.calls("/check/")}) == 1, "every call went on with the same upload"
+    assert proxy.sent() == Counter(dict.fromkeys(names, 1))
+    receipt = client.receipt(upload)
+    assert Counter(item.outcome for item in receipt.items) == {"accepted": len(names)}
+    assert {item.path for item in receipt.items} == set(names)
+    assert len(receipt.items) == len(names)
+
+
 def test_killed_three_times_an_upload_goes_on_and_sends_nothing_twice(
     ctl_by_proxy: Ctl, proxy: Proxy, client: Client, pictures
 ) -> None:
     folder = pictures(FILES)
     proxy.delay = 0.6
-    for stop_after in (1, 3, 5):
-        process = ctl_by_proxy.start("upload", folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda least=stop_after: len(proxy.calls("/files/")) >= least, 60, "nothing is sent")
-        assert process.poll() is None, "it was done before it was killed"
-        kill(process, proxy)
+    killed_on_its_way(ctl_by_proxy, proxy, folder, (1, 3, 5))
 
     told = ctl_by_proxy.json("upload", folder)
 
-    opened = {one.path for one in proxy.calls("/check/")}
-    assert len(opened) == 1, "every call went on with the same upload"
-    assert proxy.sent() == Counter({f"inner/{number:03}.png": 1 for number in range(FILES)})
-    receipt = client.receipt(told["upload"])
-    assert Counter(item.outcome for item in receipt.items) == {"accepted": FILES}
-    assert len({item.path for item in receipt.items}) == FILES
+    require_each_once(proxy, client, told["upload"], [f"inner/{number:03}.png" for number in range(FILES)])
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_five_thousand_files_killed_three_times_have_one_outcome_each_and_none_travels_twice(
+    ctl_by_proxy: Ctl, proxy: Proxy, client: Client, pictures
+) -> None:
+    folder, began = pictures(MANY), time.monotonic()
+    proxy.delay = 0.3
+    killed_on_its_way(ctl_by_proxy, proxy, folder, (10, 40, 80))
+    killed = time.monotonic()
+    proxy.delay = 0.0
+
+    process = ctl_by_proxy.start("upload", folder, "--json", stdout=subprocess.PIPE)
+    said, _ = process.communicate(timeout=3000)
+
+    assert process.returncode == 0, said
+    told, sizes = json.loads(said), [path.stat().st_size for path in (folder / "inner").iterdir()]
+    say(
+        figure="chestctl_killed_three_times",
+        value=MANY,
+        unit="files",
+        seconds=round(time.monotonic() - began),
+        until_the_last_kill=round(killed - began),
+        requests_with_files=len(proxy.calls("/files/")),
+        sent_mb=round(sum(one.size for one in proxy.calls("/files/")) / 1e6, 1),
+        folder_mb=round(sum(sizes) / 1e6, 1),
+        load=round(os.getloadavg()[0], 1),
+    )
+    require_each_once(proxy, client, told["upload"], [f"inner/{number:03}.png" for number in range(MANY)])
 
 
 def test_killed_while_it_waits_it_goes_on_waiting_for_the_same_upload(

@@ -40,6 +40,7 @@ class Campaign:
     callers: Mapping[str, Sequence[str]]  # tokens by name; no token is a caller, too
     known: Callable[[str], Mapping[str, str]]  # identifiers of things that are there, for an operation
     around: Callable[[], Any] = contextlib.nullcontext  # what surrounds a case
+    told: Callable[["Campaign", str], None] = lambda _campaign, _label: None  # is told of every operation that is done
     statuses: Counter[int] = field(default_factory=Counter)
     by_caller: Counter[str] = field(default_factory=Counter)
     by_operation: Counter[str] = field(default_factory=Counter)
@@ -61,6 +62,7 @@ class Campaign:
             share = max(5, (cases - self.cases) // len(operations))
             for operation in operations:
                 self._run_one(operation, share, turn)
+                self.told(self, operation.label)
             turn += 1
 
     def _run_one(self, operation: Any, examples: int, turn: int) -> None:

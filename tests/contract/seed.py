@@ -10,12 +10,21 @@ import django
 
 django.setup()
 
-from screening.users.models import Scope  # noqa: E402 - models are there only once Django is set up
+from screening.audit.actor import Actor  # noqa: E402 - models are there only once Django is set up
+from screening.hooks.endpoints import MOST_ENDPOINTS, add_endpoint  # noqa: E402
+from screening.outbox.models import CHOSEN_KINDS  # noqa: E402
+from screening.users.models import Scope  # noqa: E402
 from tests.factories import StudyFactory, UploadFactory  # noqa: E402
-from tests.route_world import lay_preview, make_world, token_of  # noqa: E402
+from tests.route_world import World, lay_preview, make_world, token_of  # noqa: E402
 
 TOKENS = 12  # of each kind, so that no rate ends the campaign
 DOOMED = 300  # uploads, and studies of another, that a case may delete
+
+
+def add_webhook(world: World) -> str:
+    who = Actor.user(world.people["admin"])
+    url = "https://pacs.example.org/hooks"
+    return str(add_endpoint(site=world.site, url=url, kinds=CHOSEN_KINDS, actor=who).endpoint.pk)
 
 
 def main() -> None:
@@ -31,6 +40,7 @@ def main() -> None:
         "done": str(world.done.pk),
         "uploads": [str(UploadFactory(**whose).pk) for _ in range(DOOMED)],
         "studies": [str(StudyFactory(upload=others, ready=True).pk) for _ in range(DOOMED)],
+        "webhooks": [add_webhook(world) for _ in range(MOST_ENDPOINTS - 1)],
         "kept": {"study": str(world.image.study_id), "upload": str(world.open.pk)},
     }
     sys.stdout.write(json.dumps(told))

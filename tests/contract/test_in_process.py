@@ -68,6 +68,6 @@ def test_two_thousand_drawn_requests_are_answered_as_the_schema_says(stores, mon
     assert campaign.failures == [], "\n\n".join(sorted(set(campaign.failures))[:20])
     assert campaign.cases >= CASES
     assert not [status for status in campaign.statuses if status >= 500 and status not in {503, 507}]
-    assert set(campaign.by_caller) == {"read", "upload", "review", "all", "nobody"}
+    assert set(campaign.by_caller) == {*Scope.values, "all", "nobody"}
     assert {200, 400, 401, 403, 404} <= set(campaign.statuses)
     assert len(campaign.by_operation) == len(list(campaign.operations()))

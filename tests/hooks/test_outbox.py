@@ -7,7 +7,7 @@ from screening.audit.actor import Actor
 from screening.flows.acts import seal_upload
 from screening.flows.settle import settle_studies, settle_upload
 from screening.hooks.endpoints import remove_endpoint
-from screening.outbox.models import Delivery, Endpoint, EventKind, Letter, MailWish
+from screening.outbox.models import CHOSEN_KINDS, Delivery, Endpoint, EventKind, Letter, MailWish
 from screening.review.findings import findings_of
 from screening.review.services import AnswerIn, record_review
 from screening.studies.models import Study
@@ -86,7 +86,7 @@ def test_what_is_rolled_back_is_told_to_nobody(endpoint, site):
     assert Study.objects.get(pk=study.pk).state == "screening"
 
 
-@pytest.mark.parametrize("kind", list(EventKind))
+@pytest.mark.parametrize("kind", CHOSEN_KINDS)
 def test_an_endpoint_is_told_what_it_chose_alone(kind, endpoint, site):
     Endpoint.objects.update(kinds=[kind])
     study = screened_study(site)

@@ -1,7 +1,7 @@
 """Client of the chest screening service. For education only, not a medical device."""
 
 from chest_client.aclient import AsyncClient
-from chest_client.answers import FileAnswer, Found, Item, Model, Receipt, Result, Study, StudyPage, Upload
+from chest_client.answers import FileAnswer, Found, Item, Model, Receipt, Result, Study, StudyPage, Upload, Webhook
 from chest_client.client import Client
 from chest_client.errors import (
     Busy,
@@ -46,5 +46,6 @@ __all__ = [
     "UnexpectedAnswer",
     "Unreachable",
     "Upload",
+    "Webhook",
     "read_folder",
 ]

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 
 from chest_client import calls
-from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload
+from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload, Webhook
 from chest_client.calls import Call, Key
 from chest_client.client import following, onwards
 from chest_client.errors import Busy, Unreachable
@@ -150,6 +150,29 @@ class AsyncClient:
 
     async def lookup(self, uids: Sequence[str], *, site: Key | None = None) -> list[Found]:
         return await self._ask(calls.lookup(uids, site))
+
+    async def webhooks(self) -> list[Webhook]:
+        return await self._ask(calls.webhooks())
+
+    async def add_webhook(
+        self, url: str, events: Sequence[str], *, key: str | None = None, site: Key | None = None
+    ) -> Webhook:
+        return await self._ask(calls.add_webhook(url, events, key=key or str(uuid4()), site=site))
+
+    async def change_webhook(self, webhook: Key, **asked: Any) -> Webhook:
+        return await self._ask(calls.change_webhook(webhook, asked))
+
+    async def new_secret(self, webhook: Key, *, key: str | None = None) -> Webhook:
+        return await self._ask(calls.new_secret(webhook, key=key or str(uuid4())))
+
+    async def remove_webhook(self, webhook: Key) -> None:
+        await self._ask(calls.remove_webhook(webhook))
+
+    async def replay_webhook(self, webhook: Key) -> int:
+        return await self._ask(calls.replay_webhook(webhook))
+
+    async def try_webhook(self, webhook: Key) -> None:
+        await self._ask(calls.try_webhook(webhook))
 
     async def _ask(self, call: Call[T]) -> T:
         return await self._run(asked(call, self._patience))

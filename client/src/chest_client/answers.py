@@ -210,6 +210,21 @@ class StudyPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """An address of your own that is told what happens."""
+
+    id: UUID
+    site: UUID
+    url: str
+    events: tuple[str, ...]
+    enabled: bool
+    waiting: int  # deliveries that are to be sent
+    dead: int  # that were given up
+    failing_since: datetime | None
+    secret: str | None = None  # told once, when it is made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """Which study an original identifier belongs to."""
 

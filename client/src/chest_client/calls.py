@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload
+from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload, Webhook
 from chest_client.errors import KINDS, Refused, UnexpectedAnswer
 from chest_client.local import LocalFile
 from chest_client.retrying import seconds_of
@@ -166,3 +166,41 @@ def lookup(uids: Sequence[str], site: Key | None) -> Call[list[Found]]:
     """Find studies by original identifiers. It changes nothing; a POST keeps identifiers out of logs."""
     body: Plain = {"uids": list(uids)} | ({"site": str(site)} if site else {})
     return Call(method="POST", path="studies/lookup/", json=body, read=_list(Found, "results"), repeatable=True)
+
+
+def webhooks() -> Call[list[Webhook]]:
+    return Call(method="GET", path="webhooks/", read=_list(Webhook, "results"), repeatable=True)
+
+
+def add_webhook(url: str, events: Sequence[str], *, key: str, site: Key | None) -> Call[Webhook]:
+    """Make a webhook. The same key makes one, and is told the same secret, however often the request comes."""
+    body: Plain = {"url": url, "events": list(events)} | ({"site": str(site)} if site else {})
+    headers = {"Idempotency-Key": key}
+    return Call(method="POST", path="webhooks/", json=body, headers=headers, read=_one(Webhook), repeatable=True)
+
+
+def change_webhook(webhook: Key, asked: Mapping[str, Any]) -> Call[Webhook]:
+    return Call(method="PATCH", path=f"webhooks/{webhook}/", json=dict(asked), read=_one(Webhook), repeatable=True)
+
+
+def new_secret(webhook: Key, *, key: str) -> Call[Webhook]:
+    """Make the next secret, once for a key."""
+    headers = {"Idempotency-Key": key}
+    path = f"webhooks/{webhook}/secret/"
+    return Call(method="POST", path=path, json={}, headers=headers, read=_one(Webhook), repeatable=True)
+
+
+def remove_webhook(webhook: Key) -> Call[None]:
+    return Call(method="DELETE", path=f"webhooks/{webhook}/", read=lambda _: None)
+
+
+def replay_webhook(webhook: Key) -> Call[int]:
+    return Call(method="POST", path=f"webhooks/{webhook}/replay/", json={}, read=_replayed)
+
+
+def _replayed(answer: Answer) -> int:
+    return int(answer.json().get("replayed", 0))
+
+
+def try_webhook(webhook: Key) -> Call[None]:
+    return Call(method="POST", path=f"webhooks/{webhook}/test/", json={}, read=lambda _: None)

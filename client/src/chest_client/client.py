@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from chest_client import calls
-from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload
+from chest_client.answers import FileAnswer, Found, Model, Receipt, Study, StudyPage, Upload, Webhook
 from chest_client.calls import Call, Key
 from chest_client.errors import Busy, Unreachable
 from chest_client.exporting import Table
@@ -178,6 +178,35 @@ class Client:
     def lookup(self, uids: Sequence[str], *, site: Key | None = None) -> list[Found]:
         """Find studies by original study, series or instance UIDs, at most 1,000. The service keeps none of them."""
         return self._ask(calls.lookup(uids, site))
+
+    def webhooks(self) -> list[Webhook]:
+        """All webhooks of the site. This and what follows needs an administrator's token with the scope `webhooks`."""
+        return self._ask(calls.webhooks())
+
+    def add_webhook(
+        self, url: str, events: Sequence[str], *, key: str | None = None, site: Key | None = None
+    ) -> Webhook:
+        """Have events sent to an address. The answer holds the secret, which nothing tells again but the same `key`."""
+        return self._ask(calls.add_webhook(url, events, key=key or str(uuid4()), site=site))
+
+    def change_webhook(self, webhook: Key, **asked: Any) -> Webhook:
+        """Change `url`, `events` or `enabled`."""
+        return self._ask(calls.change_webhook(webhook, asked))
+
+    def new_secret(self, webhook: Key, *, key: str | None = None) -> Webhook:
+        """Make the next secret. For a day the one before it signs as well."""
+        return self._ask(calls.new_secret(webhook, key=key or str(uuid4())))
+
+    def remove_webhook(self, webhook: Key) -> None:
+        self._ask(calls.remove_webhook(webhook))
+
+    def replay_webhook(self, webhook: Key) -> int:
+        """Send again what was given up. How many. Never repeated by itself."""
+        return self._ask(calls.replay_webhook(webhook))
+
+    def try_webhook(self, webhook: Key) -> None:
+        """Have a message of type `webhook.test` sent. Never repeated by itself."""
+        self._ask(calls.try_webhook(webhook))
 
     def _ask(self, call: Call[T]) -> T:
         return self._run(asked(call, self._patience))

@@ -34,7 +34,7 @@ class Event:
     """What happened, from a message whose signature fits."""
 
     id: str  # the same at every try: what was seen before need not be done again
-    type: str  # upload.finished, study.ready, study.changed, study.reviewed
+    type: str  # upload.finished, study.ready, study.changed, study.reviewed, webhook.test
     site: str
     created_at: str
     data: Mapping[str, Any]
