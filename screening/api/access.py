@@ -258,17 +258,29 @@ def _is_partly_of_others(request: Request, study: Study) -> bool:
     return role_at(user, study.site_id) not in UPLOADERS and brought.exclude(upload__created_by=user).exists()
 
 
+def administered_endpoint(request: Request, webhook_id: UUID) -> Endpoint:
+    """Give a webhook of a site that the caller administers, also one that was removed.
+
+    Raises:
+        NotFound: there is none that the caller may see.
+    """
+    return _endpoint_of(Endpoint.objects.filter(site__in=sites(request, ADMINISTRATORS)), webhook_id)
+
+
 def visible_endpoint(request: Request, webhook_id: UUID) -> Endpoint:
     """Give a webhook of a site that the caller administers, with `waiting` and `dead`.
 
     Raises:
         NotFound: there is none that the caller may see.
     """
-    endpoints = Endpoint.objects.kept().filter(site__in=sites(request, ADMINISTRATORS))
-    found = counted(endpoints).filter(pk=webhook_id).first()
-    if found is None:
+    return _endpoint_of(counted(Endpoint.objects.kept().filter(site__in=sites(request, ADMINISTRATORS))), webhook_id)
+
+
+def _endpoint_of(found: QuerySet[Endpoint], webhook_id: UUID) -> Endpoint:
+    endpoint = found.filter(pk=webhook_id).first()
+    if endpoint is None:
         raise NotFound
-    return found
+    return endpoint
 
 
 def visible_image(request: Request, image_id: UUID) -> Image:

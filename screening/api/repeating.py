@@ -20,6 +20,7 @@ from screening.api.handlers import FIELD, StoredFile
 from screening.api.models import NamedRequest
 from screening.errors import KeyReused, StillBeingDone
 from screening.retrying import again_on_conflict
+from screening.users.models import ApiToken
 
 HEADER: Final = "Idempotency-Key"
 LONGEST: Final = 120  # characters of a key
@@ -50,7 +51,7 @@ def repeated(request: Request, how: Repeating, keeping: Keeping, act: Callable[[
     """Do what a request asks, once for its key.
 
     Raises:
-        KeyReused: the key came before with another address or body; nothing is done.
+        KeyReused: the key came before with another address or body, or for another site; nothing is done.
         StillBeingDone: the same request is being worked on.
     """
     key = short_header(request, HEADER, LONGEST)
@@ -89,7 +90,7 @@ def _refuse_another(name: dict[str, Any], fingerprint: str) -> None:
 
 def _require_same(known: NamedRequest, fingerprint: str) -> None:
     if known.fingerprint != fingerprint:
-        raise KeyReused("This Idempotency-Key came before with another address or body.")
+        raise KeyReused("This Idempotency-Key came before with another address or body, or for another site.")
 
 
 @again_on_conflict
@@ -119,6 +120,7 @@ def _fingerprint(request: Request) -> str:
     if isinstance(data, QueryDict):
         data = {name: values for name, values in data.lists() if name != FIELD}
     http: HttpRequest = request._request  # noqa: SLF001 - DRF's way to Django's own
-    parts = [http.path, files, data]
+    asked_at = str(request.auth.site_id) if isinstance(request.auth, ApiToken) else "session"
+    parts = [asked_at, http.path, files, data]
     text = json.dumps(parts, sort_keys=True, default=str)
     return salted_hmac("screening.api.repeating", text, algorithm="sha256").hexdigest()

@@ -13,7 +13,7 @@ from screening.hooks.endpoints import MOST_ENDPOINTS
 from screening.hooks.signing import secret_of
 from screening.outbox.leases import next_endpoint
 from screening.outbox.models import Delivery, Endpoint, EventKind, SendState
-from screening.users.models import Scope
+from screening.users.models import Membership, Role, Scope
 from tests.api.conftest import refusal
 
 ROOT = "/api/v1/webhooks/"
@@ -88,6 +88,28 @@ def test_told_again_after_the_secret_was_replaced_there_is_none(client):
 
     assert rotated == made | {"secret": None}
     assert removed == made | {"secret": None, "url": ""}
+
+
+def test_one_key_with_tokens_of_two_sites_tells_no_secret_of_the_other(ward, client):
+    Membership.objects.create(user=ward.admin, site=ward.elsewhere, role=Role.ADMIN)
+    elsewhere = ward.by_token(ward.admin, Scope.WEBHOOKS, site=ward.elsewhere)
+    asked = {"url": URL, "events": ["study.ready"]}
+    client.post(ROOT, asked, **KEY)
+
+    answer = elsewhere.post(ROOT, asked, **KEY)
+
+    assert refusal(answer) == (409, "idempotency_key_reused")
+    assert Endpoint.objects.get().site == ward.site
+
+
+def test_whoever_administers_the_site_no_more_is_told_no_secret_again(ward, client):
+    asked = {"url": URL, "events": ["study.ready"]}
+    client.post(ROOT, asked, **KEY)
+    Membership.objects.filter(user=ward.admin).update(role=Role.REVIEWER)
+
+    again = client.post(ROOT, asked, **KEY)
+
+    assert refusal(again) == (404, "not_found")
 
 
 def test_a_new_secret_is_told_once_and_the_one_before_it_signs_for_a_day(client, hook, address):

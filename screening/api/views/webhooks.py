@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from screening.api import cursors
-from screening.api.access import ApiView, actor, one_site, sites, visible_endpoint
+from screening.api.access import ApiView, actor, administered_endpoint, one_site, sites, visible_endpoint
 from screening.api.repeating import Body, Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.webhooks import (
@@ -78,7 +78,7 @@ class TellingSecret(WebhookView):
 
     def tell(self, body: Body) -> Body:
         told = {name: value for name, value in body.items() if name != GENERATION}
-        endpoint = Endpoint.objects.get(pk=body["id"])  # a removed one stays as a tombstone
+        endpoint = administered_endpoint(self.request, body["id"])  # a removed one stays as a tombstone
         stands = endpoint.removed_at is None and endpoint.generation == body[GENERATION]
         secret = secret_of(endpoint, endpoint.generation) if stands else None
         return told | {"url": endpoint.url, "secret": secret}
