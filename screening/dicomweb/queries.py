@@ -20,6 +20,7 @@ INSTANCE: Final = "instance"
 USUAL: Final = 100  # results
 MOST: Final = 1000
 DAY: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 MOST_UIDS: Final = 200
 PASSED_OVER: Final = frozenset({"includefield"})
 
@@ -62,6 +63,8 @@ class Query:
             if asked.get(column, given[name]) != given[name]:
                 raise ValidationError({name: ["The address names another."]})
             asked[column] = given[name]
+        if any(CONTROL.search(value) for value in asked.values()):  # PostgreSQL takes no NUL in a text that it compares
+            raise ValidationError({"query": ["A value holds control characters."]})
         query = cls(
             asked=asked,
             offset=_number(given.get("offset", "0"), "offset"),

@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from screening.api.access import caller, sites
 from screening.dicomweb.answers import JSON, DicomwebView, accepted, require_json
 from screening.dicomweb.catalogue import unpacked
+from screening.dicomweb.identity import UID
 from screening.dicomweb.models import DicomHeader
 from screening.errors import MetadataPending
 from screening.studies.models import Image, StudyState
@@ -67,6 +68,9 @@ def kept(request: Request, study_uid: str, series_uid: str, instance_uid: str) -
     Raises:
         NotFound: there is none that the caller may see. Plain pictures are no objects and have no address.
     """
+    named = (study_uid, *(uid for uid in (series_uid, instance_uid) if uid))
+    if not all(UID.fullmatch(uid) for uid in named):  # PostgreSQL takes no NUL in a text that it compares
+        raise NotFound
     found = _objects(request).filter(study__grouping=f"uid:{study_uid}")
     if series_uid:
         found = found.filter(series_uid=series_uid)

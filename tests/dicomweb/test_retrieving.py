@@ -1,12 +1,13 @@
 """WADO-RS and QIDO-RS over objects that ingest kept, and headers that the worker wrote."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email import message_from_bytes
 from email.policy import HTTP
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, JPEG2000Lossless
 from rest_framework.test import APIClient
@@ -219,6 +220,36 @@ def test_what_cannot_be_searched_is_refused_and_not_repeated(told, reader, query
 
     assert refusal(answer) == (400, "invalid")
     assert not any(value in answer.json()["message"] for value in query.values() if len(value) > 1)
+
+
+@pytest.fixture
+def no_nul_is_taken() -> Iterator[None]:
+    """Let every database refuse what PostgreSQL refuses."""
+
+    def strict(execute, sql, values, many, context):
+        assert "\0" not in "".join(str(value) for value in values or ())
+        return execute(sql, values, many, context)
+
+    with connection.execute_wrapper(strict):
+        yield
+
+
+@pytest.mark.parametrize("part", ["", "/metadata", "/series/1.2", "/series/1.2/instances/1.2"])
+def test_an_address_that_holds_no_identifier_leads_to_nothing(reader, no_nul_is_taken, part):
+    names = ("1.2%00", "1.2%0A", "1" * 65, "%00")
+
+    assert [refusal(get(reader, f"{ROOT}/{name}{part}", "*/*")) for name in names] == [(404, "not_found")] * 4
+    for name in names:
+        assert refusal(get(reader, f"{ROOT}/1.2/series/{name}", "*/*")) == (404, "not_found")
+        assert refusal(get(reader, f"{ROOT}/1.2/series/1.2/instances/{name}", "*/*")) == (404, "not_found")
+
+
+@pytest.mark.parametrize("name", ["StudyInstanceUID", "ModalitiesInStudy", "PatientID", "SOPClassUID", "Modality"])
+def test_a_search_for_control_characters_is_refused(reader, no_nul_is_taken, name):
+    for value in ("1\0", "\0", "1\n"):
+        assert refusal(get(reader, "/dicomweb/instances", "*/*", **{name: value}))[0] == 400
+    assert refusal(get(reader, f"{ROOT}/1%00/instances", "*/*")) == (400, "invalid")
+    assert refusal(get(reader, f"{ROOT}/1/series/1%00/instances", "*/*")) == (400, "invalid")
 
 
 def test_matching_that_is_not_fuzzy_says_so(told, reader):
