@@ -45,17 +45,18 @@ def record_review(
     actor: Actor,
     read_id: UUID | None = None,
     revision: int | None = None,
+    unassessed_only: bool = False,
 ) -> list[Review]:
     """Store a reader's answer for every finding of a study; an earlier one of the same reader is superseded.
 
     `read_id` names the second read or adjudication that the reader opened, if it was one; `revision` is that of the
-    study as they saw it.
+    study as they saw it; `unassessed_only` refuses a study that models have assessed.
 
     Raises:
         AlreadyRead: somebody else has done that read; nothing changed.
         InvalidAnswer: a finding has no answer, is unknown, or "not assessable" lacks its reason; nothing changed.
         IllegalTransition: pictures are still being screened, or the study was purged.
-        StudyMoved: a picture came since the reader opened the study; nothing changed.
+        StudyMoved: a picture came since the reader opened the study, or it was assessed; nothing changed.
         StudyTaken: another reader has it open; nothing changed.
     """
     study = Study.objects.select_for_update().get(pk=study_id)
@@ -64,6 +65,8 @@ def record_review(
     if revision is not None and revision != study.revision:
         raise StudyMoved("A picture of this study came in since you opened it.")
     refuse_taken(study, reader)
+    if unassessed_only and not study.not_assessed:
+        raise StudyMoved("This study has been assessed since you opened the list.")
     _check(answers, [finding.slug for finding in findings_of(study)])
     turn = turn_of(study, reader, read_id=read_id)
     scores = flagged_scores(study)

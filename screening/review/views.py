@@ -171,7 +171,7 @@ def answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
             answers={finding: AnswerIn(answer=one.answer, reason=one.reason) for finding, one in given.items()},
             comment=request.POST.get("comment", "").strip(),
             actor=Actor.user(request.user),
-            revision=int(revision) if revision.isdecimal() else None,
+            revision=_revision(request),
             read_id=_read_id(request),
         )
     except ScreeningError as error:
@@ -192,6 +192,11 @@ def answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
         **(blind_answering(request, found) if hidden else _answering(request, found)),
     }
     return render(request, "review/_answers.html", context)
+
+
+def _revision(request: HttpRequest) -> int | None:
+    given = request.POST.get("revision", "")
+    return int(given) if given.isdecimal() else None
 
 
 def _read_id(request: HttpRequest) -> UUID | None:
@@ -221,6 +226,8 @@ def unusable(request: HttpRequest, study_id: UUID) -> HttpResponse:
             },
             comment="",
             actor=Actor.user(request.user),
+            revision=_revision(request),
+            unassessed_only=True,
         )
     except ScreeningError as error:
         problem = error

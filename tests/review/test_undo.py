@@ -13,7 +13,7 @@ from screening.review.errors import TooLateToUndo
 from screening.review.models import Claim, Review
 from screening.review.services import AnswerIn, record_review
 from screening.review.undo import undo_answer, undoable
-from screening.studies.models import SiteChange, StudyState
+from screening.studies.models import SiteChange, Study, StudyState
 from screening.users.models import Role, Site
 from tests.factories import UserFactory
 from tests.review.test_claims import Desk, address
@@ -164,6 +164,32 @@ def test_one_key_answers_what_cannot_be_used_and_can_be_taken_back(desk, client)
     undo(study, desk.one)
     study.refresh_from_db()
     assert study.state == StudyState.INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    ("became", "said"),
+    [
+        ({"flagged": True, "not_assessed": False, "state": StudyState.READY}, "has been assessed since"),
+        ({"revision": 2}, "A picture of this study came in"),
+        ({"revision": 2, "flagged": True, "not_assessed": False, "state": StudyState.READY}, "came in"),
+    ],
+)
+def test_what_a_study_became_since_the_list_was_opened_is_not_answered_at_one_stroke(desk, client, became, said):
+    study = desk.study(1, flagged=False)
+    Study.objects.filter(pk=study.pk).update(not_assessed=True, state=StudyState.INCOMPLETE)
+    client.force_login(desk.one)
+    tray = client.get(reverse("review:not_assessed")).text
+    assert """hx-vals='{"revision": "1"}'""" in tray
+    Study.objects.filter(pk=study.pk).update(**became)
+    before = Study.objects.values("state", "flagged", "not_assessed", "reviewed_revision").get(pk=study.pk)
+
+    told = client.post(address(study, "unusable"), {"revision": "1"}).text
+
+    assert said in told
+    assert "Nothing was recorded." in told
+    assert "data-undo" not in told
+    assert not Review.objects.exists()
+    assert Study.objects.values("state", "flagged", "not_assessed", "reviewed_revision").get(pk=study.pk) == before
 
 
 def test_what_another_reader_has_open_is_not_answered_at_one_stroke(desk, client):
