@@ -110,8 +110,10 @@ def look_ahead(reader: User, *, leaving: UUID | None) -> tuple[UUID, Line] | Non
     lines, held = lines_of(veil), set(held_by_others(reader, veil.reading))
     now = timezone.now()
     stop = lines.first(but=here | held | set(passed), now=now, last=last)
-    if stop is None and passed:  # all that is left was passed over: the list begins again
-        stop = lines.first(but=here | held, now=now, last=last)
+    if stop is None and passed:  # all that is left was passed over: what was so longest ago comes back first
+        left = lines.ahead(but=here | held, size=len(passed), now=now, last=last)
+        order = {key: place for place, key in enumerate(passed)}
+        stop = min(left, key=lambda stop: order.get(stop.place.study, -1), default=None)  # -1: came a moment ago
     return (stop.place.study, stop.line) if stop else None
 
 

@@ -1,6 +1,6 @@
 """All that waits to be read, in one order: the list "to read", and what `next` gives."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -67,10 +67,15 @@ class Lines:
 
     def first(self, *, but: Collection[UUID], now: datetime, last: Line | None) -> Stop | None:
         """The study to be read next that is none of `but`."""
-        size = len(but) + 1
-        urgent = [place for place in _front(self.urgent, None, size) if place.study not in but]
-        rest = [place for place in _front(self.rest, None, size) if place.study not in but]
-        return next(read_order(urgent, rest, now=now, last=last), None)
+        return next(self.ahead(but=but, size=1, now=now, last=last), None)
+
+    def ahead(self, *, but: Collection[UUID], size: int, now: datetime, last: Line | None) -> Iterator[Stop]:
+        """What is to be read next and is none of `but`, in the order of reading: `size` studies, if so many wait."""
+        urgent, rest = (
+            [place for place in _front(trays, None, len(but) + size) if place.study not in but]
+            for trays in (self.urgent, self.rest)
+        )
+        return islice(read_order(urgent, rest, now=now, last=last), size)
 
 
 def lines_of(veil: Veil) -> Lines:

@@ -90,6 +90,33 @@ def test_next_takes_turns_skips_what_others_read_and_comes_back_to_what_was_pass
     assert Claim.objects.get(reader=desk.one).study_id == flagged.pk
 
 
+def test_next_goes_round_all_that_was_passed_over_the_longest_ago_first(desk):
+    studies = [desk.study(hours).pk for hours in (4, 3, 2, 1)]
+    taken, leaving = [], None
+
+    for _ in range(9):
+        seen = look_ahead(desk.one, leaving=leaving)
+        claim = take_next(reader=desk.one, leaving=leaving)
+        assert seen == (claim.study_id, Line.URGENT)
+        leaving = claim.study_id
+        taken.append(studies.index(leaving))
+
+    assert taken == [0, 1, 2, 3, 0, 1, 2, 3, 0]
+
+
+def test_what_came_since_goes_before_all_that_was_passed_over(desk):
+    first, second = desk.study(2), desk.study(1)
+    leaving = None
+    for _ in range(3):
+        leaving = take_next(reader=desk.one, leaving=leaving).study_id
+    assert leaving == first.pk
+
+    late = desk.study(0.5)
+
+    assert take_next(reader=desk.one, leaving=leaving).study_id == late.pk
+    assert take_next(reader=desk.one, leaving=late.pk).study_id == second.pk
+
+
 def test_looking_ahead_tells_what_next_will_take_and_claims_nothing(desk):
     first, second = desk.study(3), desk.study(2)
     take_next(reader=desk.one, leaving=None)
