@@ -239,6 +239,14 @@ class BadBundle(ScreeningError):
     what_to_do = "Check the bundle with `python -m ml verify FOLDER`."
 
 
+class BundleAway(ScreeningError):
+    """A model version was to be activated whose bundle is not there."""
+
+    code = "bundle_away"
+    http_status = 409
+    what_to_do = "Put the bundle back where it was and register it with `manage.py register_model`."
+
+
 class InvitationInvalid(ScreeningError):
     """The link was used, has expired or never existed."""
 

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "screening.desk",
     "screening.people",
     "screening.numbers",
+    "screening.housekeeping",
     "screening.hooks",
     "screening.backups",
     "screening.api",

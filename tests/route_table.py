@@ -23,6 +23,7 @@ ACT_OF_SENDERS = "302 404 302 404 404 302"
 MEMBERS_HERE = "302 404 200 200 200 200"
 ADMIN_HERE = "302 404 404 404 404 200"
 ACT_OF_ADMIN = "302 404 404 404 404 302"
+OPERATORS = "302 403 404 404 404 403"
 API_MEMBERS = "401 404 200 200 200 200"
 API_ADMIN = "401 404 404 404 404 200"
 API_ANY = "401 200 200 200 200 200"
@@ -144,6 +145,10 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "numbers:decline": lines(("POST", ACT_OF_ADMIN)),
     "numbers:reflag_start": lines(("POST", ACT_OF_ADMIN)),
     "numbers:reflag_next": lines(("POST", ACT_OF_ADMIN)),
+    # housekeeping
+    "housekeeping:versions": lines(("GET", "302 200 404 404 404 200")),
+    # for whoever runs the installation, which an administrator of a site does not: tests/housekeeping
+    "housekeeping:version": lines(("GET", OPERATORS), ("POST", OPERATORS)),
     # API
     "api:uploads": lines(("GET", API_ANY, SEEING), ("POST", "401 201 201 403 201 201", "403 201 403 403")),
     "api:upload": lines(("GET", API_MEMBERS, SEEING), ("DELETE", "401 404 200 403 403 200", "403 200 403 403")),

@@ -87,6 +87,7 @@ def make_world() -> World:
         "explanation_id": ExplanationFactory(screening=image.screenings.get(), drawn=True).pk,
         "slug": model.slug,
         "version": model.version,
+        "model_id": model.pk,
         "upload_id": opened.pk,
         "study_uid": "1.2",
         "series_uid": "1.2.3",

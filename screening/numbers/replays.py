@@ -141,11 +141,14 @@ def switch(*, replay_id: UUID, user: User) -> Replay:
     Raises:
         NotAllowed: the user does not administer the site.
         SecondPersonNeeded: the user asked for the replay.
-        IllegalTransition: it was decided already, or pictures still wait; nothing changed.
+        IllegalTransition: it was decided already, pictures still wait, or the new version was retired; nothing changed.
     """
     replay = _open(replay_id, user)
     if replay.asked_by_id == user.pk:
         raise SecondPersonNeeded("Nobody switches after a replay of their own.")
+    Site.objects.select_for_update().get(pk=replay.site_id)  # as whoever retires a version does
+    if not ModelVersion.objects.active().filter(pk=replay.new_id).exists():
+        raise IllegalTransition(f"{replay.new.name} was retired.")
     if left := left_to_try(replay):
         raise IllegalTransition(f"{left} pictures of the replay still wait.")
     SiteVersion.objects.create(

@@ -76,7 +76,7 @@ def accept_disclaimer(*, user: User) -> DisclaimerAcceptance:
 
 
 def bootstrap(*, site_name: str) -> User:
-    """The first administrator of a fresh installation, made with the first site if there is none.
+    """The first administrator of a fresh installation, who also runs it, made with the first site if there is none.
 
     Safe to call at every start: an installation that has an administrator stays as it is.
     """
@@ -90,7 +90,7 @@ def bootstrap(*, site_name: str) -> User:
         if first is not None:
             return first.user
         site = Site.objects.order_by("created_at", "pk").first() or Site.objects.create(name=site_name)
-        admin = User.objects.create_user(username=_free_name("admin"))
+        admin = User.objects.create_user(username=_free_name("admin"), is_superuser=True)
         Membership.objects.create(user=admin, site=site, role=Role.ADMIN)
         detail = {"user": admin.pk, "role": Role.ADMIN.value}
         record(Actor.service("bootstrap"), [Draft(ChainKind.SITE, site.pk, site.pk, "member:joined", detail)])

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from screening.leasing import Leased
 from screening.studies.models import Image, Study
@@ -16,6 +17,14 @@ from screening.users.models import Site
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def active(self) -> "ModelVersionQuerySet":
         return self.filter(active=True)
+
+
+class Standing(models.TextChoices):
+    """Whether a version may be chosen, and if not, why."""
+
+    ACTIVE = "active", _("active")
+    RETIRED = "retired", _("retired")
+    GONE = "gone", _("bundle gone")
 
 
 class ModelVersion(models.Model):
@@ -31,8 +40,10 @@ class ModelVersion(models.Model):
     card = models.JSONField()
     sha256 = models.CharField(max_length=64, help_text="Hash of the model, checked at each load.")
     folder = models.CharField(max_length=200, help_text="Relative to the model root.")
-    active = models.BooleanField(default=True)
+    active = models.BooleanField(default=True, help_text="Whether it may be chosen: screening/results/versions.py.")
     registered_at = models.DateTimeField(default=timezone.now)
+    retired_at = models.DateTimeField(null=True, help_text="When somebody retired it; empty: nobody did.")
+    retired_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
 
     objects = ModelVersionQuerySet.as_manager()
 
@@ -57,6 +68,13 @@ class ModelVersion(models.Model):
     @property
     def name(self) -> str:
         return f"{self.slug}@{self.version}"
+
+    @property
+    def standing(self) -> Standing:
+        """Whether it may be chosen. One that somebody retired stays so, wherever its bundle is."""
+        if self.active:
+            return Standing.ACTIVE
+        return Standing.RETIRED if self.retired_at else Standing.GONE
 
 
 class OperatingPoint(models.Model):

@@ -1,6 +1,6 @@
 """Register models and ask for screenings."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -18,6 +18,8 @@ from screening.users.models import User
 def register_model(*, card: JSON, folder: str) -> ModelVersion:
     """Register a verified bundle with its shipped operating points. Safe to call again.
 
+    One that somebody retired stays retired until somebody activates it.
+
     Raises:
         BadBundle: the version is registered with other weights; a version never changes.
     """
@@ -26,8 +28,9 @@ def register_model(*, card: JSON, folder: str) -> ModelVersion:
         if known.sha256 != card["model_sha256"]:
             raise BadBundle(f"{known.name} is registered with other weights.")
         # A corrected card, or a bundle that was moved, or that is there again.
-        if (known.folder, known.card, known.active) != (folder, card, True):
-            known.folder, known.card, known.active = folder, card, True
+        active = known.retired_at is None
+        if (known.folder, known.card, known.active) != (folder, card, active):
+            known.folder, known.card, known.active = folder, card, active
             known.save(update_fields=["folder", "card", "active"])
         return known
     version = ModelVersion.objects.create(
@@ -46,16 +49,6 @@ def register_model(*, card: JSON, folder: str) -> ModelVersion:
         for label, point in card["operating_points"].items()
     )
     return version
-
-
-@transaction.atomic
-def retire_models(*, versions: Collection[ModelVersion]) -> None:
-    """Choose some versions no more.
-
-    Their results stay, what waits for them ends as not assessed, and what uploads under way that chose them bring
-    from now on goes to the newest version of the same slug.
-    """
-    ModelVersion.objects.filter(pk__in=[version.pk for version in versions]).update(active=False)
 
 
 def thresholds_of(*, site_ids: Iterable[UUID], version: ModelVersion) -> dict[UUID, dict[str, float]]:

@@ -36,7 +36,7 @@ from screening.review.undo import undoable
 from screening.studies.models import Study
 from screening.uploads.storage import blob_folder
 from screening.users.models import Reads, User
-from screening.users.roles import SEE_RESULTS, sites_where
+from screening.users.roles import ADMINISTRATORS, SEE_RESULTS, runs_installation, sites_where
 
 # Who looked at what goes to the log, in batches of the log's own: a GET writes nothing to the database.
 access = structlog.get_logger("screening.access")
@@ -252,7 +252,8 @@ def preview(request: HttpRequest, image_id: UUID) -> FileResponse:
 def models(request: HttpRequest) -> HttpResponse:
     """The registered models."""
     _member(request)
-    return render(request, "review/models.html", {"versions": cards.overview()})
+    keeps = runs_installation(request.user) or sites_where(request.user, ADMINISTRATORS).exists()
+    return render(request, "review/models.html", {"versions": cards.overview(), "keeps": keeps})
 
 
 @login_required
@@ -265,5 +266,5 @@ def model(request: HttpRequest, slug: str, version: str) -> HttpResponse:
 
 
 def _member(request: HttpRequest) -> None:
-    if not sites_where(request.user, SEE_RESULTS).exists():
+    if not runs_installation(request.user) and not sites_where(request.user, SEE_RESULTS).exists():
         raise Http404

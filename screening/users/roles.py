@@ -41,3 +41,11 @@ def sites_where(user: User | AnonymousUser, roles: tuple[Role, ...]) -> QuerySet
 def holds(user: User | AnonymousUser, site_id: UUID, roles: tuple[Role, ...]) -> bool:
     """Whether the user holds one of the roles at the site."""
     return role_at(user, site_id) in roles
+
+
+def runs_installation(user: User | AnonymousUser) -> bool:
+    """Whether the user may decide for every site at once, such as which model versions there are.
+
+    It opens no site: that is what memberships are for. `manage.py operator` gives and takes it.
+    """
+    return isinstance(user, User) and user.is_active and user.is_superuser

@@ -11,7 +11,8 @@ from ml.models.card import BundleError, Card
 from ml.models.verify import verify
 from screening.errors import ScreeningError
 from screening.results.models import ModelVersion
-from screening.results.services import register_model, retire_models
+from screening.results.services import register_model
+from screening.results.versions import retire_gone
 
 GATE: Final = gate.BUNDLE.parent.name
 
@@ -48,13 +49,14 @@ def _register(folder: Path) -> str:
     if not _is_known(card):
         verify(load_bundle(folder))  # imports TensorFlow: seconds, once per version
     version = register_model(card=document, folder=place)
-    return f"{version.name} is registered ({version.sha256[:12]})"
+    standing = "registered" if version.active else "registered, and stays retired on the page Model versions"
+    return f"{version.name} is {standing} ({version.sha256[:12]})"
 
 
 def _retire_what_is_gone() -> list[ModelVersion]:
     root = Path(settings.CONFIG.model_root)
     gone = [version for version in ModelVersion.objects.active() if not (root / version.folder / CARD_FILE).exists()]
-    retire_models(versions=gone)
+    retire_gone(versions=gone)
     return gone
 
 

@@ -1,0 +1,11 @@
+"""Refusals of housekeeping."""
+
+from screening.errors import ScreeningError
+
+
+class VersionInUse(ScreeningError):
+    """A model version was to be retired that sites decided on."""
+
+    code = "version_in_use"
+    http_status = 409
+    what_to_do = "Let the sites switch on their page Upgrades first, or say that it is to be retired all the same."
