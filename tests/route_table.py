@@ -149,6 +149,8 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "housekeeping:versions": lines(("GET", "302 200 404 404 404 200")),
     # for whoever runs the installation, which an administrator of a site does not: tests/housekeeping
     "housekeeping:version": lines(("GET", OPERATORS), ("POST", OPERATORS)),
+    "housekeeping:retention": lines(("GET", ADMIN_HERE), ("POST", ACT_OF_ADMIN)),
+    "housekeeping:study_delete": lines(("GET", "302 404 200 403 403 200"), ("POST", "302 404 302 403 403 302")),
     # API
     "api:uploads": lines(("GET", API_ANY, SEEING), ("POST", "401 201 201 403 201 201", "403 201 403 403")),
     "api:upload": lines(("GET", API_MEMBERS, SEEING), ("DELETE", "401 404 200 403 403 200", "403 200 403 403")),

@@ -200,9 +200,17 @@ def _bodies(world: World) -> dict[str, dict[str, Any]]:
     }
 
 
+def housekeeping_forms(world: World) -> dict[str, dict[str, Any]]:
+    """Valid forms of the pages of housekeeping."""
+    return {
+        "housekeeping:retention": {"study_days": "", "failed_days": "7"},
+        "housekeeping:study_delete": {"short": str(world.image.study_id)[:8]},
+    }
+
+
 def request_of(world: World, name: str, method: str) -> dict[str, Any]:
     """What to pass to `Client.generic`-like calls, so that whoever may do this succeeds."""
-    forms = {
+    forms: dict[str, dict[str, Any]] = housekeeping_forms(world) | {
         "sign_in": {"username": "admin", "password": "wrong"},
         "invitation": {"username": "newcomer", "password": PASSWORD, "again": PASSWORD},
         "disclaimer": {"accept": "on"},

@@ -29,6 +29,7 @@ from screening.results.leases import lanes_with_work
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState
 from workers.crew import PROGRESS
 from workers.reporting import report
+from workers.retention import RETENTION
 
 log = structlog.get_logger(__name__)
 RECONCILER: Final = Actor.service("reconcile")
@@ -75,6 +76,7 @@ DUTIES: Final[tuple[tuple[str, Callable[[], int]], ...]] = (
     ("finished", settle_all),
     ("sent_again", reclaim_sendings),
     ("forgotten", drop_old_sendings),
+    ("too_old", RETENTION),
     ("called", call_again),
 )
 

@@ -1,11 +1,13 @@
 """Delete what was sent by mistake: bytes, paths and results go; a tombstone and an event stay."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from screening.audit.actor import Actor
@@ -38,7 +40,7 @@ def purge_upload(*, upload_id: UUID, actor: Actor) -> Upload:
     keys = list(Study.objects.filter(pk__in=brought).exclude(state=StudyState.PURGED).values_list("pk", flat=True))
     for start in range(0, len(keys), AT_ONCE):
         _purge(keys[start : start + AT_ONCE], actor, upload_id)
-    storage.drop_incoming(_forget(upload_id, actor))
+    storage.drop_incoming(_forget(upload_id, actor) or [])
     upload.refresh_from_db()
     return upload
 
@@ -48,19 +50,55 @@ def purge_study(*, study_id: UUID, actor: Actor) -> None:
     _purge([study_id], actor, None)
 
 
-def _purge(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None) -> None:
-    gone = _purge_rows(study_ids, actor, upload_id)
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why studies go by themselves: asked again of locked rows, since much may have happened after they were chosen."""
+
+    still: Callable[[Sequence[UUID]], Collection[UUID]]  # of these studies, those that are to go
+    told: Mapping[str, object]  # on the chain of each
+
+
+def purge_studies(*, study_ids: Sequence[UUID], actor: Actor, grounds: Grounds) -> int:
+    """Purge those of some studies for which the grounds still hold, in one transaction. How many. Safe to repeat."""
+    return _purge(study_ids, actor, None, grounds)
+
+
+def forget_upload(*, upload_id: UUID, actor: Actor) -> bool:
+    """Forget paths and name of an upload that is over and of which no study is left. Whether it was."""
+    incoming = _forget(upload_id, actor, only_if_empty=True)
+    storage.drop_incoming(incoming or [])
+    return incoming is not None
+
+
+def is_empty() -> Q:
+    """Of uploads: those that are over, and of whose files no study is kept."""
+    live = Study.objects.filter(pk=OuterRef("study_id")).exclude(state=StudyState.PURGED)
+    kept = Item.objects.filter(Exists(live), upload=OuterRef("pk"), study_id__isnull=False)
+    return Q(~Exists(kept), state__in=(UploadState.FINISHED, UploadState.CANCELLED), purged_at__isnull=True)
+
+
+def _purge(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None, grounds: Grounds | None = None) -> int:
+    gone = _purge_rows(study_ids, actor, upload_id, grounds)
     reach("purge.rows_gone")
-    for site_id, hashes in gone.items():
+    for site_id, hashes in gone.files.items():
         drop_unneeded(site_id, hashes)
+    return gone.studies
+
+
+class Gone(NamedTuple):
+    studies: int  # that were looked at and had pictures deleted
+    files: dict[UUID, set[str]]  # by site: hashes of their files
 
 
 @again_on_conflict
 @transaction.atomic
-def _purge_rows(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None) -> dict[UUID, set[str]]:
-    """Delete the pictures of these studies, or those that one upload brought. By site, the hashes of their files."""
+def _purge_rows(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None, grounds: Grounds | None) -> Gone:
+    """Delete the pictures of these studies, or those that one upload brought."""
     live = Study.objects.select_for_update().filter(pk__in=study_ids).exclude(state=StudyState.PURGED)
     studies = list(live.order_by("pk"))
+    if grounds is not None:
+        still = set(grounds.still([study.pk for study in studies]))
+        studies = [study for study in studies if study.pk in still]
     doomed = Image.objects.filter(study__in=studies)
     if upload_id is not None:
         items = Item.objects.filter(upload_id=upload_id, state=ItemState.ACCEPTED)
@@ -75,23 +113,26 @@ def _purge_rows(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None)
     SeriesResult.objects.filter(study__in=studies).delete()
     doomed.delete()
     left = set(Image.objects.filter(study__in=studies).order_by().values_list("study_id", flat=True))
-    _end([study for study in studies if study.pk not in left], files, actor)
+    _end([study for study in studies if study.pk not in left], files, actor, grounds.told if grounds else {})
     _reduce([study for study in studies if study.pk in left], files, actor)
     mark_changed((study.site_id, study.pk) for study in studies)
     gone: dict[UUID, set[str]] = {study.site_id: set() for study in studies}
     site_of = {study.pk: study.site_id for study in studies}
     for study_id, sha256 in files:
         gone[site_of[study_id]].add(sha256)
-    return gone
+    return Gone(len(studies), gone)
 
 
 Files = Sequence[tuple[UUID, str]]  # by picture: its study, and the hash of its file
 
 
-def _end(studies: Sequence[Study], files: Files, actor: Actor) -> None:
+def _end(studies: Sequence[Study], files: Files, actor: Actor, told: Mapping[str, object]) -> None:
     """Make tombstones of locked studies that have no picture left."""
     number = Counter(study_id for study_id, _ in files)
-    record(actor, [Draft(ChainKind.STUDY, s.pk, s.site_id, "study:deleted", {"images": number[s.pk]}) for s in studies])
+    drafts = [
+        Draft(ChainKind.STUDY, s.pk, s.site_id, "study:deleted", {"images": number[s.pk], **told}) for s in studies
+    ]
+    record(actor, drafts)
     fate = StudyFate(to=StudyState.PURGED, flagged=False, not_assessed=False)
     move_studies([(study, fate) for study in studies], actor=actor)
     keys = [study.pk for study in studies]
@@ -125,8 +166,11 @@ def _reduce(studies: Sequence[Study], files: Files, actor: Actor) -> None:
 
 @again_on_conflict
 @transaction.atomic
-def _forget(upload_id: UUID, actor: Actor) -> list[str]:
+def _forget(upload_id: UUID, actor: Actor, *, only_if_empty: bool = False) -> list[str] | None:
+    """Forget an upload's name and paths; the names of bytes that nobody needs. None: it is not empty, and stays."""
     upload = Upload.objects.select_for_update().get(pk=upload_id)
+    if only_if_empty and not Upload.objects.filter(is_empty(), pk=upload_id).exists():
+        return None
     if upload.purged_at:
         return []
     items = Item.objects.filter(upload_id=upload_id)

@@ -70,6 +70,11 @@ def set_limits(*, site_id: UUID, flagged_hours: int, rest_hours: int, reads: str
     return _decide(site_id, {"flagged_hours": flagged_hours, "rest_hours": rest_hours, "reads": reads}, actor)
 
 
+def set_retention(*, site_id: UUID, study_days: int | None, keep_unread: bool, failed_days: int, actor: Actor) -> Site:
+    """Decide after how many days studies are deleted, and the bytes of failed files. It holds at once."""
+    return _decide(site_id, {"study_days": study_days, "keep_unread": keep_unread, "failed_days": failed_days}, actor)
+
+
 def _decide(site_id: UUID, chosen: Mapping[str, object], actor: Actor) -> Site:
     with transaction.atomic():
         site = Site.objects.select_for_update().get(pk=site_id)

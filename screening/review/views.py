@@ -36,7 +36,7 @@ from screening.review.undo import undoable
 from screening.studies.models import Study
 from screening.uploads.storage import blob_folder
 from screening.users.models import Reads, User
-from screening.users.roles import ADMINISTRATORS, SEE_RESULTS, runs_installation, sites_where
+from screening.users.roles import ADMINISTRATORS, SEE_RESULTS, UPLOADERS, holds, runs_installation, sites_where
 
 # Who looked at what goes to the log, in batches of the log's own: a GET writes nothing to the database.
 access = structlog.get_logger("screening.access")
@@ -98,6 +98,7 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
         "study": found,
         "history": history_of(found),
         "saved": "recorded" in request.GET,
+        "may_delete": holds(request.user, found.site_id, UPLOADERS),
         **room,
         **(heat_context(sheet.pictures[start].image) if sheet.pictures else {}),
         **(documents_context(found) if may_take(request.user, found) else {}),

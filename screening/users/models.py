@@ -69,6 +69,12 @@ class Site(models.Model):
     failed_days = models.PositiveSmallIntegerField(
         default=7, help_text="Days that the bytes of failed files are kept for a retry."
     )
+    study_days = models.PositiveSmallIntegerField(
+        null=True, help_text="Days after which a study that is complete is deleted; empty: never."
+    )
+    keep_unread = models.BooleanField(
+        default=True, db_default=True, help_text="Keep a study that waits for a reader, however old it is."
+    )
     blinded_since = models.DateTimeField(
         null=True, help_text="Since when reviewers see nothing of the models before their first answer; empty: they do."
     )
