@@ -49,6 +49,11 @@ CATALOGUE: Final = (
     Figure("screening_expired_lease_rows", "Rows whose lease ran out and that nobody has brought back yet.", ("lane",)),
     Figure("screening_given_up_rows", "Webhooks and letters that were given up and can be sent again.", ("lane",)),
     Figure("screening_disabled_endpoint_rows", "Webhook endpoints that were switched off after days of failures."),
+    Figure(
+        "screening_reads_without_reader_rows",
+        "Second reads and adjudications that wait, and that no member of their site may give.",
+        ("stage",),
+    ),
     Figure("screening_unfinished_uploads", "Uploads that are open or sealed.", ("state",)),
     # What came out.
     Figure(

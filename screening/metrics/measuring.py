@@ -65,6 +65,7 @@ def measure() -> Iterator[Sample]:
     active = {version.pk for version in versions if version.active}
     yield from queues.waiting(names, active, now)
     yield from queues.sendings(now)
+    yield from queues.reads()
     yield from queues.leases()
     yield from queues.uploads()
     yield from outcomes.last_minute(names, active, now)

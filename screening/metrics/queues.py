@@ -12,6 +12,8 @@ from screening.leasing import Leased, rows_of
 from screening.metrics.catalogue import ARCHIVES, HEAT_MAPS, INGEST, LETTERS, SCREENING, WEBHOOKS, Sample
 from screening.outbox.models import Delivery, Endpoint, Letter, Sending, SendState
 from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
+from screening.review.models import Stage
+from screening.review.stranded import stranded_reads
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState, Upload, UploadState
 
 LEASED: Final[tuple[tuple[str, type[Leased]], ...]] = (
@@ -59,6 +61,14 @@ def sendings(now: datetime) -> Iterator[Sample]:
         yield Sample("screening_given_up_rows", (lane,), dead.count())
     disabled = Endpoint.objects.kept().filter(disabled_at__isnull=False)
     yield Sample("screening_disabled_endpoint_rows", (), disabled.count())
+
+
+def reads() -> Iterator[Sample]:
+    """How many further reads wait for a reader who does not exist."""
+    counted = stranded_reads().order_by().values_list("stage").annotate(Count("pk"))
+    found: dict[str, int] = dict(counted)
+    for stage in Stage:
+        yield Sample("screening_reads_without_reader_rows", (stage.value,), found.get(stage.value, 0))
 
 
 def leases() -> Iterator[Sample]:

@@ -13,6 +13,7 @@ from screening.numbers.access import person, site_for
 from screening.numbers.number_table import HEADER, rows_of
 from screening.numbers.numbers_page import PERIODS, Numbers, numbers_of
 from screening.numbers.threshold_page import Choice, choices, chosen
+from screening.review.stranded import stranded_at
 from screening.users.models import Site
 from screening.users.roles import ADMINISTRATORS, holds, sites_where
 
@@ -41,7 +42,7 @@ def numbers(request: HttpRequest, site_id: UUID) -> HttpResponse:
     offered = choices()
     choice = chosen(offered, request.GET.get("for", ""))
     if choice is None:
-        return render(request, "numbers/no_model.html", {"site": site})
+        return render(request, "numbers/no_model.html", {"site": site, "stranded": stranded_at([site])})
     context = {
         "site": site,
         "sites": sites_where(person(request), ADMINISTRATORS).order_by("name"),
@@ -49,6 +50,7 @@ def numbers(request: HttpRequest, site_id: UUID) -> HttpResponse:
         "choice": choice,
         "periods": PERIODS,
         "numbers": _numbers(request, site, choice),
+        "stranded": stranded_at([site]),
         "administers": holds(person(request), site.pk, ADMINISTRATORS),
     }
     return render(request, "numbers/numbers.html", context)

@@ -32,6 +32,7 @@ from screening.review.news import news_of
 from screening.review.reading import Spot, lines_of
 from screening.review.rows import rows_of
 from screening.review.selectors import may_answer, reader_of, study_for
+from screening.review.stranded import stranded_for
 from screening.review.summary import summary_of
 from screening.review.trays import Tray, hidden_by, open_sites, waiting
 from screening.review.undo import undo_answer, undoable
@@ -64,6 +65,7 @@ def to_read(request: HttpRequest) -> HttpResponse:
         "news_query": urlencode({"tray": "to_read", "since": timezone.now().isoformat()}),
         "bookmark": bookmark_of(reader),
         "undo": undoable(reader),
+        "stranded": stranded_for(reader),
     }
     return render(request, "review/to_read.html", context)
 

@@ -30,6 +30,7 @@ from screening.review.rows import rows_of, upload_choices
 from screening.review.selectors import image_for, may_answer, reader_of, readers_of, study_for
 from screening.review.services import AnswerIn, record_review
 from screening.review.sheet import history_of, questions_of, sheet_of
+from screening.review.stranded import stranded_for
 from screening.review.taking import may_take
 from screening.review.trays import Filters, Place, Tray
 from screening.review.undo import undoable
@@ -73,6 +74,7 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
         "sites": sites,
         "reviewers": readers_of(sites),
         "looked": page.looked,
+        "stranded": stranded_for(reader),
         "news_query": urlencode(
             {"tray": filters.tray.value, **filters.as_query(), "since": timezone.now().isoformat()}
         ),
