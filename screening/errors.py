@@ -127,6 +127,14 @@ class UploadClosed(ScreeningError):
     what_to_do = "Open a new upload for further files."
 
 
+class NotCorrectable(ScreeningError):
+    """Corrected files were to be sent for an upload that is not there any more, or is another site's."""
+
+    code = "not_correctable"
+    http_status = 409
+    what_to_do = "Send them in an upload that names none."
+
+
 class CountMismatch(ScreeningError):
     """An upload was sealed with another number of files than were offered."""
 

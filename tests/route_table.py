@@ -94,6 +94,7 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "desk:detail": lines(("GET", SENDERS_HERE)),
     "desk:progress": lines(("GET", SENDERS_HERE)),
     "desk:receipt": lines(("GET", SENDERS_HERE)),
+    "desk:failures": lines(("GET", SENDERS_HERE)),
     "desk:deidentification": lines(("GET", SENDERS_HERE)),
     "desk:seal": lines(("POST", ACT_OF_SENDERS)),
     "desk:cancel": lines(("POST", ACT_OF_SENDERS)),

@@ -107,7 +107,7 @@ def make_world() -> World:
         "invitation_withdraw": {"link_id": invitation.link.pk},
         "desk:verdict": {"upload_id": quick.pk},
         **{f"api:{act}": {"upload_id": done.pk} for act in ("retry", "screenings", "receipt", "receipt_csv")},
-        **{f"desk:{act}": {"upload_id": done.pk} for act in ("retry", "rescreen", "receipt", "purge")},
+        **{f"desk:{act}": {"upload_id": done.pk} for act in ("retry", "rescreen", "receipt", "purge", "failures")},
     }
     colleague = UserFactory(username="colleague", role_at=(site, Role.ADMIN))
     arguments |= _decided_by_two(site, model, other_model, colleague)

@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from ml.vocabulary import REFUSALS
 from screening.flows.progress import Progress, progress
+from screening.flows.replacing import failures_of
 from screening.results.models import NOT_ASSESSED, PENDING, Screening, ScreeningState
 from screening.results.selectors import cause
 from screening.uploads.models import Archive, ItemState, Upload, UploadState
@@ -59,6 +60,15 @@ def continued_upload(user: Visitor, key: str) -> Upload | None:
     except ValueError:
         return None
     return open_ones.first()
+
+
+def corrected_upload(user: Visitor, key: str) -> Upload | None:
+    """The upload with this key, if the user may see it and some of its files failed."""
+    try:
+        found = uploads_of(user).filter(pk=UUID(key)).first()
+    except ValueError:
+        return None
+    return found if found and failures_of(found.pk).exists() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from screening.desk import header_views, quick_views, table_views, views
+from screening.desk import failure_views, header_views, quick_views, table_views, views
 
 app_name = "desk"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("uploads/<uuid:upload_id>/", views.detail, name="detail"),
     path("uploads/<uuid:upload_id>/progress/", views.progress, name="progress"),
     path("uploads/<uuid:upload_id>/receipt/", views.receipt, name="receipt"),
+    path("uploads/<uuid:upload_id>/failures.csv", failure_views.failures, name="failures"),
     path("uploads/<uuid:upload_id>/deidentification/", header_views.deidentification, name="deidentification"),
     path("uploads/<uuid:upload_id>/seal/", views.seal, name="seal"),
     path("uploads/<uuid:upload_id>/cancel/", views.cancel, name="cancel"),

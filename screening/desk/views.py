@@ -16,6 +16,7 @@ from screening.desk.limits import checked_limits, said_limits
 from screening.desk.receipts import page_of_receipt
 from screening.desk.selectors import (
     continued_upload,
+    corrected_upload,
     list_uploads,
     open_uploads,
     status_of,
@@ -26,8 +27,9 @@ from screening.errors import ScreeningError
 from screening.flows.acts import cancel_upload, seal_upload
 from screening.flows.again import rescreen_upload, retry_upload
 from screening.flows.purge import purge_upload
+from screening.flows.replacing import failures_of
 from screening.results.models import ModelVersion
-from screening.results.selectors import chosen_models
+from screening.results.selectors import chosen_models, still_active
 from screening.uploads.models import ChosenModality, GroupBy
 from screening.users.models import User
 
@@ -44,18 +46,23 @@ def sender(request: HttpRequest) -> User:
 def upload(request: HttpRequest) -> HttpResponse:
     """Choose, check and send files."""
     user = sender(request)
-    sites = upload_sites(user)
+    corrects = corrected_upload(user, request.GET.get("corrects", ""))
+    sites = upload_sites(user).filter(pk=corrects.site_id) if corrects else upload_sites(user)
     first = sites.first()  # the one that the form begins with
+    chosen = (
+        still_active(corrects.models_chosen) if corrects else chosen_models([], site_id=first.pk if first else None)
+    )
     context = {
         "sites": sites,
         "versions": ModelVersion.objects.active(),
-        "chosen": {version.pk for version in chosen_models([], site_id=first.pk if first else None)},
+        "chosen": {version.pk for version in chosen},
+        "corrects": corrects,
         "modalities": ChosenModality.choices,
         "groupings": GroupBy.choices,
         "limits": said_limits(),
         "checked": checked_limits(),
         "continued": continued_upload(user, request.GET.get("continue", "")),
-        "open_uploads": open_uploads(user),
+        "open_uploads": [] if corrects else open_uploads(user),
     }
     return render(request, "desk/upload.html", context)
 
@@ -74,9 +81,13 @@ def uploads(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     """One upload: how far it is, what failed and why, and what can be done."""
     found = upload_for(request.user, upload_id)
+    failures = failures_of(found.pk)
     context = {
         "upload": found,
         "status": status_of(found),
+        "failures": failures.count(),
+        "replaced": failures.filter(replacements__isnull=False).distinct().count(),
+        "corrections": found.corrections.filter(purged_at__isnull=True),
         "versions": [one for one in ModelVersion.objects.active() if one.name not in found.models_chosen],
     }
     return render(request, "desk/detail.html", context)

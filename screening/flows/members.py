@@ -14,6 +14,7 @@ from screening.audit.actor import Actor
 from screening.errors import LeaseLost
 from screening.flows.duplicates import settle_duplicates
 from screening.flows.offers import Offer, Offered, prepare, with_originals
+from screening.flows.replacing import name_replaced
 from screening.flows.settle import settle_upload
 from screening.leasing import Lease
 from screening.queue import Call, call_after_commit
@@ -85,6 +86,7 @@ def _admit(lease: Lease, archive_id: UUID, members: Sequence[Member], actor: Act
     upload = archive.upload
     plan = _decide(archive, members)
     moves = with_originals(plan.moves, upload.site_id)
+    name_replaced(upload, plan.fresh)
     if plan.known:
         settle_duplicates(upload_id=upload.pk, hashes=sorted(plan.known), rank=timezone.now().timestamp(), actor=actor)
     with transaction.atomic():

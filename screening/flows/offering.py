@@ -12,10 +12,11 @@ from django.utils import timezone
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
-from screening.errors import KeyReused, LimitExceeded, UploadClosed
+from screening.errors import KeyReused, LimitExceeded, NotCorrectable, UploadClosed
 from screening.flows.duplicates import settle_duplicates
 from screening.flows.offers import Checked, Offer, Offered, decide, prepare, with_originals
 from screening.flows.preflight import Preflight, preflight
+from screening.flows.replacing import name_replaced
 from screening.results.selectors import chosen_models
 from screening.retrying import again_on_conflict
 from screening.uploads.models import ChosenModality, GroupBy, Item, Priority, Upload, UploadState
@@ -45,16 +46,21 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
     idempotency_key: str | None = None,
     quick: bool = False,
     intake: str = "",
+    corrects: Upload | None = None,
 ) -> Upload:
     """Open an upload; with a key that came before, give the upload that it opened; for an intake, the open one.
 
     Whoever calls has made sure that the user may upload at the site. No model named means
     of every active one that is a default the version that the site screens with; which those are is fixed now.
+    With `corrects`, its files are held against the failures of that upload.
 
     Raises:
         UnknownModel: a model that is not registered or not active.
         KeyReused: the key came before with another request; nothing changed.
+        NotCorrectable: the upload to correct is of another site, or was purged.
     """
+    if corrects is not None and (corrects.site_id != site.pk or corrects.purged_at):
+        raise NotCorrectable("The upload whose files are corrected is not there.")
     wanted = Upload(
         site=site,
         created_by=user,
@@ -66,6 +72,7 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
         quick=quick,
         idempotency_key=idempotency_key,
         intake=intake,
+        corrects=corrects,
     )
     upload = _open(wanted)
     if upload is wanted:
@@ -94,13 +101,13 @@ def _open(wanted: Upload) -> Upload:
             "modality": wanted.modality,
             "priority": wanted.priority,
             "group_by": wanted.group_by,
-        }
+        } | ({"corrects": str(wanted.corrects_id)} if wanted.corrects_id else {})
         draft = Draft(ChainKind.UPLOAD, wanted.pk, wanted.site_id, "upload:opened", detail)
         record(Actor.user(wanted.created_by), [draft])
     return wanted
 
 
-ASKED: Final = ("name", "models_chosen", "modality", "priority", "group_by", "quick")
+ASKED: Final = ("name", "models_chosen", "modality", "priority", "group_by", "quick", "corrects_id")
 
 
 def _same(known: Upload, wanted: Upload) -> Upload:
@@ -154,6 +161,7 @@ def _check_chunk(upload: Upload, offers: Sequence[Offer], actor: Actor) -> list[
     ranks = next_ranks(upload, timezone.now())
     plan = decide(upload, offers, ranks)
     moves = with_originals(plan.moves, upload.site_id)
+    name_replaced(upload, plan.fresh)
     _queue_known(upload, sorted(plan.known), next(ranks), actor)
     with transaction.atomic():
         _require_open(Upload.objects.select_for_update().get(pk=upload.pk))

@@ -3,12 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from ml.vocabulary import PIPELINE, REFUSALS
+from screening.flows.replacing import replacements_of
 from screening.results.models import ModelVersion, Screening, ScreeningState
 from screening.results.selectors import flag_word, why
 from screening.studies.models import Image, Study
@@ -61,7 +62,20 @@ class ReceiptItem:
     duplicate_of: UUID | None
     study: UUID | None
     external_id: str | None
+    replaces: "Counterpart | None" = None
+    replaced_by: "Counterpart | None" = None
     images: list[ReceiptImage] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counterpart:
+    """The file of another upload that a file replaces, or that replaced it."""
+
+    item: UUID
+    upload: UUID
+    path: str | None  # as on the item itself
+    outcome: str
+    code: str | None
 
 
 Hides = Callable[[Iterable[UUID]], Collection[UUID]]  # of these studies, those whose results are not told
@@ -94,6 +108,8 @@ def assemble(
     hidden = hides({image.study_id for group in images.values() for image in group})
     results = _results_of(upload, [one for group in images.values() for one in group if one.study_id not in hidden])
     studies = {item.pk: _study_of(item, images[item.pk]) for item in items}
+    replaced = Item.objects.in_bulk([item.replaces_id for item in items if item.replaces_id])
+    replacing = replacements_of([item.pk for item in items])
     found = {key for key in studies.values() if key}
     names = dict(Study.objects.filter(pk__in=found).values_list("pk", "external_id"))
     return [
@@ -104,6 +120,8 @@ def assemble(
             study=studies[item.pk],
             external_id=names.get(key) if (key := studies[item.pk]) else None,
             images=[_receipt_image(image, results[image.pk]) for image in images[item.pk]],
+            replaces=_counterpart(replaced.get(item.replaces_id) if item.replaces_id else None, with_paths=with_paths),
+            replaced_by=_counterpart(replacing.get(item.pk), with_paths=with_paths),
         )
         for item in items
     ]
@@ -160,23 +178,34 @@ def _code(item: Item, originals: Mapping[UUID, Item], images: Mapping[UUID, Sequ
     return item.code
 
 
-def _receipt_item(
-    item: Item, *, path: str | None, code: str, study: UUID | None, external_id: str | None, images: list[ReceiptImage]
-) -> ReceiptItem:
+def _counterpart(item: Item | None, *, with_paths: bool) -> Counterpart | None:
+    if item is None:
+        return None
+    return Counterpart(
+        item=item.pk,
+        upload=item.upload_id,
+        path=(item.path or None) if with_paths else None,
+        outcome=_outcome(item),
+        code=item.code or None,
+    )
+
+
+def _outcome(item: Item) -> str:
+    return ItemState.RECEIVED if item.state == ItemState.DECODING else item.state
+
+
+def _receipt_item(item: Item, *, code: str, **told: Any) -> ReceiptItem:
     refusal = REFUSALS.get(code)
     return ReceiptItem(
         item=item.pk,
-        path=path,
         size=item.size,
         sha256=item.sha256,
-        outcome=ItemState.RECEIVED if item.state == ItemState.DECODING else item.state,
+        outcome=_outcome(item),
         code=code or None,
         message=refusal.message if refusal else None,
         what_to_do=refusal.what_to_do if refusal else None,
         duplicate_of=item.duplicate_of_id,
-        study=study,
-        external_id=external_id,
-        images=images,
+        **told,
     )
 
 

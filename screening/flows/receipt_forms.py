@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from ml.vocabulary import DISCLAIMER
-from screening.flows.receipt import Hides, ReceiptImage, ReceiptItem, ReceiptResult, hides_nothing, receipt
+from screening.flows.receipt import Counterpart, Hides, ReceiptImage, ReceiptItem, ReceiptResult, hides_nothing, receipt
 from screening.uploads.models import Upload
 from screening.uploads.receipt import csv_lines
 
@@ -24,6 +24,8 @@ def as_json(item: ReceiptItem, *, with_paths: bool) -> dict[str, Any]:
         "duplicate_of": _text(item.duplicate_of),
         "study": _text(item.study),
         "external_id": item.external_id,
+        "replaces": _text(item.replaces.item) if item.replaces else None,
+        "replaced_by": _text(item.replaced_by.item) if item.replaced_by else None,
         "images": [_image_json(image) for image in item.images],
     }
 
@@ -50,6 +52,7 @@ def result_json(result: ReceiptResult) -> dict[str, Any]:
 RESULT_FIELDS: Final = tuple(ReceiptResult.__dataclass_fields__)
 PATH: Final = ("path",)
 COLUMNS: Final = ("size", "sha256", "outcome", "code", "message", "what_to_do", "study", "external_id")
+LINKS: Final = ("replaces", "replaced_by")
 IMAGE_COLUMNS: Final = ("image", "frame", "modality", "quality")
 RESULT_COLUMNS: Final = ("model", "result", "result_code", "flag", "why", "scores", "thresholds")
 RUN_COLUMNS: Final = ("model_sha256", "runtime", "precision", "disclaimer")
@@ -57,7 +60,7 @@ RUN_COLUMNS: Final = ("model_sha256", "runtime", "precision", "disclaimer")
 
 def receipt_csv(upload: Upload, *, with_paths: bool, hides: Hides = hides_nothing) -> Iterator[str]:
     """Give the receipt as CSV: one line for each item, picture and model; the disclaimer stands in each."""
-    columns = (*(PATH if with_paths else ()), *COLUMNS, *IMAGE_COLUMNS, *RESULT_COLUMNS, *RUN_COLUMNS)
+    columns = (*(PATH if with_paths else ()), *COLUMNS, *LINKS, *IMAGE_COLUMNS, *RESULT_COLUMNS, *RUN_COLUMNS)
     items = receipt(upload, with_paths=with_paths, hides=hides)
     return csv_lines(columns, (row for item in items for row in csv_rows(item, with_paths=with_paths)))
 
@@ -65,12 +68,20 @@ def receipt_csv(upload: Upload, *, with_paths: bool, hides: Hides = hides_nothin
 def csv_rows(item: ReceiptItem, *, with_paths: bool) -> Iterator[list[object]]:
     """Give the lines of one item; an item without pictures has one line, too."""
     start: list[object] = [*([item.path] if with_paths else []), *(getattr(item, name) for name in COLUMNS)]
+    start += [_link(item.replaces, with_paths=with_paths), _link(item.replaced_by, with_paths=False)]
     if not item.images:
         yield [*start, *[None] * (len(IMAGE_COLUMNS) + len(RESULT_COLUMNS) + len(RUN_COLUMNS) - 1), DISCLAIMER]
     for image in item.images:
         picture: list[object] = [image.image, image.frame, image.modality, " ".join(image.quality)]
         for result in _or_none(image.results):
             yield [*start, *picture, *_result_cells(result), DISCLAIMER]
+
+
+def _link(other: Counterpart | None, *, with_paths: bool) -> object:
+    """The failure by its path, for whoever sees paths: they sent the correction. What replaced it may be others'."""
+    if other is None:
+        return None
+    return (other.path if with_paths else None) or other.item
 
 
 def _or_none(results: Sequence[ReceiptResult]) -> Sequence[ReceiptResult | None]:

@@ -78,6 +78,13 @@ class Upload(models.Model):
         db_default="",
         help_text="Of a sender that opens none: a quiet period seals.",
     )
+    corrects = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="corrections",
+        help_text="The upload whose failures its files replace.",
+    )
     idempotency_key = models.CharField(max_length=120, null=True)  # noqa: DJ001 - NULLs are not equal in the constraint
     created_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now, help_text="Last traffic; an idle upload seals itself.")
@@ -115,6 +122,13 @@ class Item(Leased):
     state = models.CharField(max_length=10, choices=ItemState.choices, default=ItemState.EXPECTED)
     code = models.CharField(max_length=40, blank=True, help_text="A key of ml.vocabulary.REFUSALS, or empty.")
     duplicate_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="duplicates")
+    replaces = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="replacements",
+        help_text="The failure of an earlier upload that this file stands for.",
+    )
     incoming = models.CharField(max_length=64, blank=True, help_text="Name under incoming/ while the bytes are there.")
     decodes = models.PositiveSmallIntegerField(default=0, help_text="How often a child was started for it.")
     study_id = models.UUIDField(null=True, help_text="The study that its pictures belong to.")

@@ -55,6 +55,10 @@ class ReceiptItemOut(Shape):
     duplicate_of = serializers.UUIDField(allow_null=True)
     study = serializers.UUIDField(allow_null=True)
     external_id = serializers.CharField(allow_null=True)
+    replaces = serializers.UUIDField(
+        allow_null=True, help_text="The item of an earlier upload whose failure this file corrects."
+    )
+    replaced_by = serializers.UUIDField(allow_null=True, help_text="The item of a later upload that corrects this one.")
     images = ReceiptImageOut(many=True)
 
 

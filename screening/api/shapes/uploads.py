@@ -39,6 +39,12 @@ class UploadIn(Shape):
         help_text="The order of computing only; a site has a quota of urgent.",
     )
     group_by = serializers.ChoiceField(GroupBy.choices, default=GroupBy.AUTO)
+    corrects = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="An earlier upload of the site: files of this one replace its failures, by path.",
+    )
 
 
 class LimitsOut(Shape):
@@ -115,6 +121,7 @@ class UploadBrief(Shape):
     modality = serializers.ChoiceField(ChosenModality.choices)
     priority = serializers.ChoiceField(Priority.choices)
     group_by = serializers.ChoiceField(GroupBy.choices)
+    corrects = serializers.UUIDField(source="corrects_id", allow_null=True, help_text="Whose failures it replaces.")
     state = serializers.ChoiceField(UploadState.choices)
     created_at = serializers.DateTimeField()
     sealed_at = serializers.DateTimeField(allow_null=True)

@@ -31,7 +31,7 @@ from screening.api.shapes.uploads import (
     UploadOut,
     UploadsOut,
 )
-from screening.errors import CountMismatch, IllegalTransition, KeyReused, UnknownModel
+from screening.errors import CountMismatch, IllegalTransition, KeyReused, NotCorrectable, UnknownModel
 from screening.flows.acts import cancel_upload, seal_upload
 from screening.flows.again import rescreen_upload, retry_upload
 from screening.flows.offering import open_upload
@@ -87,16 +87,18 @@ class Uploads(UploadView):
         description="Then offer files, send those that are missing, and seal.",
         parameters=[KEY],
         request=UploadIn,
-        responses=answers({201: UploadOut}, 400, 403, 404, UnknownModel, KeyReused),
+        responses=answers({201: UploadOut}, 400, 403, 404, UnknownModel, KeyReused, NotCorrectable),
         examples=[OpenApiExample("Everything by default", value={"name": "Monday"}, request_only=True)],
     )
     def post(self, request: Request) -> Response:
         shape = UploadIn(data=request.data)
         shape.is_valid(raise_exception=True)
         asked = dict(shape.validated_data)
-        site = one_site(request, asked.pop("site", None), API_UPLOADERS)
+        first = asked.pop("corrects")
+        corrects = own_upload(request, first) if first else None
+        site = one_site(request, asked.pop("site", None) or (corrects.site_id if corrects else None), API_UPLOADERS)
         key = cursors.short_header(request, "Idempotency-Key", 120)
-        upload = open_upload(site=site, user=caller(request), idempotency_key=key, **asked)
+        upload = open_upload(site=site, user=caller(request), idempotency_key=key, corrects=corrects, **asked)
         return self.answer(request, upload, status.HTTP_201_CREATED)
 
 

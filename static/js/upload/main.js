@@ -148,6 +148,7 @@ function options(entries) {
     modality: form.get("modality"),
     priority: form.get("priority") ?? "normal",
     group_by: form.get("group_by"),
+    corrects: form.get("corrects"),
   };
 }
 
