@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from screening.review.blinding import Veil
+from screening.review.claims import held_by_others
 from screening.review.models import FurtherRead, ReadState, Review, Stage
 from screening.studies.draws import chance
 from screening.studies.models import Image, Sample, Study, StudyState
@@ -114,7 +115,7 @@ def _spot(veil: Veil, study: UUID, site: UUID, moment: datetime) -> Spot:
 
 
 def following(veil: Veil, which: BlindList, study: Study) -> UUID | None:
-    """The study that a reader goes on with after this one; behind the last the list begins again."""
+    """The next study of a list that nobody else reads; behind the last the list begins again."""
     moment = study.completed_at
     if which != BlindList.BLINDED:
         stage = Stage.SECOND if which == BlindList.SECOND else Stage.ADJUDICATION
@@ -122,9 +123,10 @@ def following(veil: Veil, which: BlindList, study: Study) -> UUID | None:
         moment = reads.values_list("created_at", flat=True).first()
     known = study.site_id in {site.pk for site in veil.sites}
     here = _spot(veil, study.pk, study.site_id, moment) if moment and known else None
+    passed_by = {study.pk, *held_by_others(veil.user, veil.sites)}
     for after in (here, None):
-        spots, _ = page(veil, which, after=after, size=2)
-        others = [spot.study for spot in spots if spot.study != study.pk]
+        spots, _ = page(veil, which, after=after, size=len(passed_by) + 1)
+        others = [spot.study for spot in spots if spot.study not in passed_by]
         if others:
             return others[0]
     return None

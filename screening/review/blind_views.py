@@ -1,6 +1,7 @@
 """The pages of reviewers who are blinded, of second readers and of adjudicators."""
 
 from urllib.parse import urlencode
+from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -77,18 +78,34 @@ def list_of(request: HttpRequest) -> BlindList | None:
 
 def blind_answering(request: HttpRequest, found: Study) -> dict[str, object]:
     """What the answers' part of the page needs where the reader goes along one of these lists."""
-    which = list_of(request) or BlindList.BLINDED
-    following = blind_lists.following(Veil(request.user), which, found)
-    query = urlencode({"tray": which.value})
+    which, following = _next_of(request, found)
     return {
         "may_answer": True,
         "reasons": REASONS,
         "answer_choices": Answer.choices,
-        "list_url": reverse(ROUTES[which]),
-        "next_url": f"{reverse('review:study', args=[following])}?{query}" if following else "",
+        **_ways(which, following),
         "next_pictures": next_pictures(following, show_ai=False),
-        "list_query": query,
+        "list_query": _query(which),
     }
+
+
+def ways_on(request: HttpRequest, found: Study) -> dict[str, object]:
+    """Where a reader goes on from a study that is hidden from them: the list, and what follows in it."""
+    return _ways(*_next_of(request, found))
+
+
+def _next_of(request: HttpRequest, found: Study) -> tuple[BlindList, UUID | None]:
+    which = list_of(request) or BlindList.BLINDED
+    return which, blind_lists.following(Veil(request.user), which, found)
+
+
+def _ways(which: BlindList, following: UUID | None) -> dict[str, object]:
+    next_url = f"{reverse('review:study', args=[following])}?{_query(which)}" if following else ""
+    return {"list_url": reverse(ROUTES[which]), "next_url": next_url}
+
+
+def _query(which: BlindList) -> str:
+    return urlencode({"tray": which.value})
 
 
 def revealed(request: HttpRequest, found: Study) -> HttpResponse:

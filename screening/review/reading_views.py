@@ -17,7 +17,8 @@ from ml.vocabulary import DISCLAIMER
 from screening.audit.actor import Actor
 from screening.errors import ScreeningError
 from screening.review.blind_lists import counts
-from screening.review.blinding import Veil
+from screening.review.blind_views import sees_no_tray, ways_on
+from screening.review.blinding import Veil, is_hidden
 from screening.review.claims import (
     bookmark_of,
     claim_on_opening,
@@ -49,6 +50,8 @@ def to_read(request: HttpRequest) -> HttpResponse:
     """One page of what waits, in the order of reading."""
     reader = reader_of(request)
     veil = Veil(reader)
+    if sees_no_tray(veil):
+        return redirect("review:blinded")
     sites = open_sites(veil)
     spot = Spot.parse(request.GET.get("after", "")) or Spot(timezone.now(), None, None, None)
     page = lines_of(veil).page(spot)
@@ -90,9 +93,14 @@ def peek(request: HttpRequest) -> JsonResponse:
 @require_POST
 def following(request: HttpRequest) -> HttpResponse:
     """Give back the study that is left and open the next one, claimed for this reader."""
-    claim = take_next(reader=reader_of(request), leaving=_uuid(request.POST.get("leaving")))
-    address = _address(claim.study_id) if claim else reverse("review:to_read")
-    if claim is None:
+    reader = reader_of(request)
+    claim = take_next(reader=reader, leaving=_uuid(request.POST.get("leaving")))
+    if claim:
+        address = _address(claim.study_id)
+    elif sees_no_tray(Veil(reader)):  # what waits for them stands in no order of this making
+        address = reverse("review:blinded")
+    else:
+        address = reverse("review:to_read")
         messages.info(request, _("Nothing else waits to be read."))
     if request.headers.get("Accept") == "application/json":
         if claim:
@@ -113,7 +121,7 @@ def claim(request: HttpRequest, study_id: UUID) -> HttpResponse:
     try:
         held = claim_on_opening(study_id=found.pk, reader=reader)
     except StudyTaken as problem:
-        context["problem"] = problem
+        context |= {"problem": problem, **(ways_on(request, found) if is_hidden(reader, found) else {})}
     else:
         if held is None:
             return HttpResponse(status=204)

@@ -125,6 +125,7 @@ def test_what_is_to_be_answered_blindly_stands_in_no_line(client, reader, site, 
     Site.objects.filter(pk=site.pk).update(sample_share=0.1)
     client.force_login(reader)
     assert listed(client)[0] == [open_one]
+    MembershipFactory(user=reader, site=SiteFactory(), role=Role.REVIEWER)  # whose list remains
 
     Site.objects.filter(pk=site.pk).update(blinded_since=NOW - timedelta(days=9))
 
