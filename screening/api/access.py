@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.permissions import BasePermission
@@ -108,7 +108,7 @@ def sites(request: Request, roles: tuple[Role, ...] = SEE_RESULTS) -> QuerySet[S
 
 
 def one_site(request: Request, site_id: UUID | None, roles: tuple[Role, ...]) -> Site:
-    """Give the site that was named, or the only one there is.
+    """Give the site that was named, or the only one there is, with the caller's `role` there.
 
     Raises:
         NotFound: not a site of the caller.
@@ -118,7 +118,8 @@ def one_site(request: Request, site_id: UUID | None, roles: tuple[Role, ...]) ->
     seen = sites(request)
     if site_id is not None:
         seen = seen.filter(pk=site_id)
-    first_two = list(seen.select_related("change")[:2])  # who polls asks for its number next
+    # Who polls asks for its change number next, and for what is hidden from their role.
+    first_two = list(seen.annotate(role=F("memberships__role")).select_related("change")[:2])
     if not first_two:
         raise NotFound
     if len(first_two) > 1:

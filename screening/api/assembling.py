@@ -13,17 +13,16 @@ from screening.results.selectors import study_word
 from screening.review.blinding import Veil
 from screening.review.models import Review
 from screening.studies.models import Image, Study, StudyState
-from screening.users.models import User
 
 HIDDEN: Final = {"hidden": True, "flag": None, "flagged": None, "not_assessed": None}
 
 
-def assembled(studies: Sequence[Study], user: User, fields: Collection[str] | None = None) -> list[dict[str, Any]]:
+def assembled(studies: Sequence[Study], veil: Veil, fields: Collection[str] | None = None) -> list[dict[str, Any]]:
     """Give the values of `StudyOut` for each study, in their order. No part is read that `fields` leaves out.
 
-    Of one that is hidden from the user no result and no answer is read: what is not read cannot leak.
+    Of one that the veil hides no result and no answer is read: what is not read cannot leak.
     """
-    hidden = Veil(user).hides(study.pk for study in studies)
+    hidden = veil.hides(study.pk for study in studies)
     keys = [study.pk for study in studies if study.pk not in hidden]
     parts = {
         name: read(keys) if fields is None or name in fields else defaultdict(list) for name, read in PARTS.items()

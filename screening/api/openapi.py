@@ -9,7 +9,7 @@ from screening.api.schema import EITHER, REASONS, example_body
 from screening.errors import KeyReused, StillBeingDone
 
 EVERYWHERE: Final = (403, 429, 503)
-WITH_BODY: Final = (400, 415)
+WITH_BODY: Final = (400, 413, 415)
 METHODS: Final = ("get", "post", "put", "delete", "patch")
 KEY: Final = "Idempotency-Key"
 HEADERS: Final = {

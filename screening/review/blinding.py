@@ -25,8 +25,15 @@ NOTHING = Q(pk__in=())
 class Veil:
     """What is hidden from one user. Ask it once for a page: it remembers the policies of the user's sites."""
 
-    def __init__(self, user: User | AnonymousUser) -> None:
+    def __init__(self, user: User | AnonymousUser, *, role: str | None = None) -> None:
+        """Hide from a user what they are bound by.
+
+        Args:
+            user: Who looks.
+            role: Theirs at the one site that is asked about, if it was just read: for who is not bound nothing is read.
+        """
         self.user = user
+        self._is_free = role is not None and role not in BOUND
 
     @cached_property
     def reading(self) -> list[Site]:
@@ -42,7 +49,7 @@ class Veil:
     @property
     def sites(self) -> list[Site]:
         """Where the user is bound."""
-        return [site for site in self.reading if vars(site)["is_bound"]]
+        return [] if self._is_free else [site for site in self.reading if vars(site)["is_bound"]]
 
     @property
     def blinded_sites(self) -> list[UUID]:

@@ -286,3 +286,14 @@ def test_a_token_that_only_uploads_reads_no_results(ward, upload):
 
     assert refusal(client.get(URL)) == (403, "not_allowed")
     assert refusal(client.get(f"{URL}{made.pk}/")) == (403, "not_allowed")
+
+
+def test_nothing_changed_is_answered_from_two_rows_and_nothing_else(ward, django_assert_num_queries):
+    """The token with its owner, and the site with its change number and the caller's role there."""
+    client = ward.by_token(ward.integrator)
+    etag = client.get("/api/v1/studies/")["ETag"]
+
+    with django_assert_num_queries(2):
+        answer = client.get("/api/v1/studies/", HTTP_IF_NONE_MATCH=etag)
+
+    assert answer.status_code == 304

@@ -29,7 +29,7 @@ from screening.api.shapes.studies import (
 )
 from screening.api.throttling import LookupThrottle
 from screening.api.waiting import AGAIN, LONGEST, WATCH, Waited
-from screening.review.blinding import Veil, is_hidden
+from screening.review.blinding import Veil
 from screening.studies.models import Study, StudyState
 from screening.users.keys import site_key
 from screening.users.roles import SEE_RESULTS
@@ -61,9 +61,10 @@ class Studies(ApiView):
         asked = shape.validated_data
         site = one_site(request, asked.get("site"), SEE_RESULTS)
         until = time.monotonic() + asked.get("wait", 0)
-        number = site.change.number if hasattr(site, "change") else 0  # came with the site
+        number = site.change.number if hasattr(site, "change") else 0  # came with the site, as the role
+        veil = Veil(caller(request), role=vars(site)["role"])
         while True:
-            answer, news = self._answer(request, site.pk, number, asked)
+            answer, news = self._answer(request, site.pk, number, asked, veil)
             left = until - time.monotonic()
             if news or left <= 0:
                 return answer
@@ -73,13 +74,13 @@ class Studies(ApiView):
             if waited != Waited.CHANGED:
                 return answer
             require_still_welcome(request, site.pk)
+            veil = Veil(caller(request))  # the role may have changed meanwhile
             number = change_number(site.pk)
 
     def _answer(
-        self, request: Request, site_id: UUID, number: int, asked: Asked
+        self, request: Request, site_id: UUID, number: int, asked: Asked, veil: Veil
     ) -> tuple[Response | HttpResponse, bool]:
         """Give the answer as things stand, and whether it tells anything new."""
-        veil = Veil(caller(request))
         etag = _etag(
             site_id, number, _seen_by(veil), sorted((k, v) for k, v in request.query_params.items() if k != "wait")
         )
@@ -90,7 +91,7 @@ class Studies(ApiView):
         log.info("viewed", user=caller(request).pk, site=str(site_id), studies=len(page))
         body = {
             "site": site_id,
-            "results": assembled(page, caller(request), asked.get("fields")),
+            "results": assembled(page, veil, asked.get("fields")),
             "cursor": end_of(page, asked),
             "more": len(studies) > len(page),
         }
@@ -124,12 +125,13 @@ class OneStudy(ApiView):
         shape.is_valid(raise_exception=True)
         asked = shape.validated_data
         study = visible_study(request, study_id)
-        hidden = is_hidden(caller(request), study)
+        veil = Veil(caller(request))
+        hidden = bool(veil.hides([study.pk]))
         etag = _etag(study.pk, study.change_number, hidden, *asked.get("fields", ()))
         if unchanged := unchanged_since(request, etag):
             return unchanged
         log.info("viewed", user=caller(request).pk, site=str(study.site_id), study=str(study.pk))
-        [values] = assembled([study], caller(request), asked.get("fields"))
+        [values] = assembled([study], veil, asked.get("fields"))
         answer = StudyPartAnswer(values, context=asked) if "fields" in asked else StudyAnswer(values)
         return Response(answer.data, headers={"ETag": etag, **FRESH})
 
