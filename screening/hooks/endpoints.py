@@ -15,11 +15,12 @@ from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
 from screening.errors import LimitExceeded, ScreeningError
 from screening.hooks.addresses import read_url
-from screening.hooks.signing import forget_key, secret_of
+from screening.hooks.signing import fresh_secret
 from screening.outbox.announcing import announce_test
 from screening.outbox.models import Delivery, Endpoint, EventKind, SendState
 from screening.outbox.outcomes import give_up_undone
 from screening.retrying import again_on_conflict
+from screening.users.keys import forget_key
 from screening.users.models import Site
 
 MOST_ENDPOINTS: Final = 10  # of a site: every change of a study writes a row for each
@@ -61,13 +62,22 @@ def add_endpoint(*, site: Site, url: str, kinds: Sequence[EventKind], actor: Act
     """
     read_url(url, settings.CONFIG.webhooks)
     endpoint = Endpoint(site=site, url=url, kinds=_values(kinds))
-    with transaction.atomic():
-        Site.objects.select_for_update().get(pk=site.pk)
-        if Endpoint.objects.kept().filter(site=site).count() >= MOST_ENDPOINTS:
-            raise LimitExceeded(f"A site has at most {MOST_ENDPOINTS} endpoints.")
-        endpoint.save(force_insert=True)
-        _record(endpoint, "webhook:added", actor, kinds=endpoint.kinds)
-    return NewSecret(endpoint, secret_of(endpoint, endpoint.generation))
+    secret = fresh_secret(endpoint)  # before a worker sees the row: nothing that is sent makes a key
+    try:
+        _add(endpoint, actor)
+    except BaseException:
+        forget_key(endpoint.pk)
+        raise
+    return NewSecret(endpoint, secret)
+
+
+@transaction.atomic
+def _add(endpoint: Endpoint, actor: Actor) -> None:
+    Site.objects.select_for_update().get(pk=endpoint.site_id)
+    if Endpoint.objects.kept().filter(site_id=endpoint.site_id).count() >= MOST_ENDPOINTS:
+        raise LimitExceeded(f"A site has at most {MOST_ENDPOINTS} endpoints.")
+    endpoint.save(force_insert=True)
+    _record(endpoint, "webhook:added", actor, kinds=endpoint.kinds)
 
 
 def rotate_secret(*, endpoint_id: UUID, actor: Actor) -> NewSecret:
@@ -82,7 +92,7 @@ def rotate_secret(*, endpoint_id: UUID, actor: Actor) -> NewSecret:
         endpoint.previous_until = timezone.now() + timedelta(hours=BOTH_HOURS)
         endpoint.save(update_fields=["generation", "previous_until"])
         _record(endpoint, "webhook:secret_rotated", actor, generation=endpoint.generation)
-    return NewSecret(endpoint, secret_of(endpoint, endpoint.generation))
+    return NewSecret(endpoint, fresh_secret(endpoint))
 
 
 def remove_endpoint(*, endpoint_id: UUID, actor: Actor) -> None:
@@ -101,7 +111,7 @@ def _remove(endpoint_id: UUID, actor: Actor) -> None:
     endpoint = _locked(endpoint_id)
     endpoint.url, endpoint.removed_at = "", timezone.now()
     endpoint.save(update_fields=["url", "removed_at"])
-    Delivery.objects.filter(endpoint=endpoint).exclude(state=SendState.LEASED).delete()
+    Delivery.objects.filter(endpoint=endpoint).delete()  # also what a worker holds: it can note nothing of it
     _record(endpoint, "webhook:removed", actor)
 
 

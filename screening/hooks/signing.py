@@ -3,18 +3,25 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
-from uuid import UUID
 
-from django.conf import settings
 from django.utils import timezone
 
 from screening.outbox.models import Endpoint
-from screening.users.keys import site_key
+from screening.users.keys import kept_key, site_key
 
 PREFIX: Final = "whsec_"
 HEADER: Final = "Chest-Signature"
+
+
+class SecretGone(Exception):
+    """The key that an endpoint's secrets follow from is gone: it was removed, or its file was lost."""
+
+
+def fresh_secret(endpoint: Endpoint) -> str:
+    """The present secret of an endpoint; the key is made if there is none."""
+    site_key(endpoint.pk)
+    return secret_of(endpoint, endpoint.generation)
 
 
 def secret_of(endpoint: Endpoint, generation: int) -> str:
@@ -22,18 +29,24 @@ def secret_of(endpoint: Endpoint, generation: int) -> str:
 
     It follows from a key in a file that is named by the endpoint and lies beside the keys of sites, so that a backup
     brings it; another pseudonym key of the site changes nothing here.
+
+    Raises:
+        SecretGone: there is no key, and none is made.
     """
     told = f"webhook:{endpoint.pk}:{generation}".encode()
-    return PREFIX + hmac.new(site_key(endpoint.pk), told, hashlib.sha256).hexdigest()
-
-
-def forget_key(endpoint_id: UUID) -> None:
-    """Delete what an endpoint's secrets follow from: nobody can sign for it any more."""
-    (Path(settings.KEY_ROOT) / f"{endpoint_id}.key").unlink(missing_ok=True)
+    try:
+        key = kept_key(endpoint.pk)
+    except FileNotFoundError:
+        raise SecretGone from None
+    return PREFIX + hmac.new(key, told, hashlib.sha256).hexdigest()
 
 
 def secrets_in_force(endpoint: Endpoint) -> list[str]:
-    """The present secret, and the one before it while a rotation is under way."""
+    """The present secret, and the one before it while a rotation is under way.
+
+    Raises:
+        SecretGone: there is none.
+    """
     generations = [endpoint.generation]
     if endpoint.previous_until is not None and endpoint.previous_until > timezone.now():
         generations.append(endpoint.generation - 1)

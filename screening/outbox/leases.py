@@ -53,11 +53,22 @@ def claim_letter() -> tuple[Lease, Letter | None]:
 
 
 @again_on_conflict
-def begin_one(model: type[Row], lease: Lease, key: UUID) -> bool:
-    """Count an attempt on one row that is still held, before it is sent. Whether it is."""
+def begin_delivery(lease: Lease, key: UUID) -> bool:
+    """Count an attempt on an event that is held, before it is sent. Whether it is, and its endpoint was not removed."""
     with transaction.atomic():
-        rows = leasing.held(model, lease).filter(pk=key)
-        return bool(rows.update(computing=True, attempts=F("attempts") + 1, lease_until=leasing.until(lease.seconds)))
+        rows = leasing.held(Delivery, lease).filter(pk=key, endpoint__removed_at__isnull=True)
+        return _begun(rows, lease)
+
+
+@again_on_conflict
+def begin_letter(lease: Lease, key: UUID) -> bool:
+    """Count an attempt on a letter that is still held, before it is sent. Whether it is."""
+    with transaction.atomic():
+        return _begun(leasing.held(Letter, lease).filter(pk=key), lease)
+
+
+def _begun(rows: QuerySet[Row], lease: Lease) -> bool:
+    return bool(rows.update(computing=True, attempts=F("attempts") + 1, lease_until=leasing.until(lease.seconds)))
 
 
 def release_deliveries(lease: Lease) -> int:

@@ -123,9 +123,20 @@ def record_letter(*, lease: Lease, letter: Letter, problem: str = "") -> None:
     Letter.objects.filter(pk=row.pk).update(problem=problem, **FREE, **after)
 
 
+def _drop_unaddressed() -> int:
+    """Forget what a change under way wrote for an endpoint that was removed meanwhile."""
+    removed = Endpoint.objects.filter(removed_at__isnull=False)
+    late = Delivery.objects.filter(endpoint__in=removed).exclude(state=SendState.LEASED)
+    keys = list(late.order_by().values_list("pk", flat=True)[:MOST_DROPPED])
+    return Delivery.objects.filter(pk__in=keys).delete()[0] if keys else 0
+
+
 def drop_old_sendings() -> int:
-    """Forget what was sent a week ago, and what was given up a month ago. How many rows."""
-    gone = 0
+    """Forget what was sent a week ago, given up a month ago, or written for an endpoint while it was removed.
+
+    How many rows.
+    """
+    gone = _drop_unaddressed()
     for model in (Delivery, Letter):
         for state, days in ((SendState.SENT, SENT_DAYS), (SendState.DEAD, DEAD_DAYS)):
             old = leasing.rows_of(model).filter(state=state, done_at__lt=Now() - timedelta(days=days))

@@ -15,12 +15,26 @@ from django.conf import settings
 
 def site_key(site_id: UUID) -> bytes:
     """The site's 32-byte key."""
-    path = Path(settings.KEY_ROOT) / f"{site_id}.key"
+    path = _path(site_id)
     try:
         return path.read_bytes()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return _make(path)
+
+
+def kept_key(owner_id: UUID) -> bytes:
+    """The key of a site, or of whatever else has one, without making it.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    return _path(owner_id).read_bytes()
+
+
+def forget_key(owner_id: UUID) -> None:
+    """Delete a key."""
+    _path(owner_id).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +65,7 @@ class FreshKey:
 
 def fresh_key(site_id: UUID) -> FreshKey:
     """Write another key beside the site's own, durably, for `take_over`."""
-    path = Path(settings.KEY_ROOT) / f"{site_id}.key"
+    path = _path(site_id)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key, temporary = _written(path)
     return FreshKey(key, temporary, path)
@@ -60,6 +74,10 @@ def fresh_key(site_id: UUID) -> FreshKey:
 def fingerprint(key: bytes) -> str:
     """Name a key without telling it: two backups hold the same key if this is the same."""
     return hashlib.sha256(b"pseudonym key\0" + key).hexdigest()[:16]
+
+
+def _path(owner_id: UUID) -> Path:
+    return Path(settings.KEY_ROOT) / f"{owner_id}.key"
 
 
 def _written(path: Path) -> tuple[bytes, Path]:

@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -14,7 +15,7 @@ from chest_client.webhooks import BadSignature, verify
 from ml.vocabulary import DISCLAIMER
 from screening.audit.actor import Actor
 from screening.audit.models import AuditEvent
-from screening.errors import LeaseLost
+from screening.errors import LeaseLost, LimitExceeded
 from screening.hooks.endpoints import (
     EndpointGone,
     add_endpoint,
@@ -26,7 +27,7 @@ from screening.hooks.endpoints import (
 from screening.hooks.signing import secret_of
 from screening.leasing import Lease
 from screening.outbox.announcing import announce_changes, announce_upload
-from screening.outbox.leases import claim_deliveries, due_deliveries, next_endpoint, reclaim_sendings
+from screening.outbox.leases import begin_delivery, claim_deliveries, due_deliveries, next_endpoint, reclaim_sendings
 from screening.outbox.models import Delivery, Endpoint, EventKind, Letter, MailWish, SendState
 from screening.outbox.outcomes import PATIENCE, TRIES, drop_old_sendings, pause, record_delivered
 from screening.users.keys import fresh_key, site_key
@@ -314,6 +315,68 @@ def test_a_removed_endpoint_is_told_nothing_more_and_keeps_no_address_and_no_key
     assert Delivery.objects.count() == 0
     with pytest.raises(EndpointGone):
         rotate_secret(endpoint_id=endpoint.pk, actor=Actor.user(admin))
+
+
+def test_an_endpoint_that_is_removed_while_it_is_told_something_is_told_nothing_more(
+    endpoint, receiver, admin, stores, monkeypatch
+):
+    announce(endpoint, 3)
+    post = deliveries.Poster.post
+
+    def removing(*words):
+        remove_endpoint(endpoint_id=endpoint.pk, actor=Actor.user(admin))
+        return post(*words)
+
+    monkeypatch.setattr(deliveries.Poster, "post", removing)
+
+    assert drain() == 1
+
+    assert len(receiver.came) == 1
+    assert Delivery.objects.count() == 0
+    assert list((stores / "keys").iterdir()) == []
+
+
+def test_what_was_claimed_just_before_its_endpoint_was_removed_is_not_begun(endpoint, receiver):
+    announce(endpoint)
+    lease, [row] = claim_deliveries(endpoint_id=endpoint.pk, limit=1)
+    Endpoint.objects.update(removed_at=timezone.now())
+
+    assert not begin_delivery(lease, row.pk)
+    assert one(row).attempts == 0
+
+
+def test_without_its_key_nothing_is_sent_and_no_key_is_made(endpoint, receiver, admin, stores):
+    [row] = announce(endpoint)
+    (stores / "keys" / f"{endpoint.pk}.key").unlink()
+
+    drain()
+
+    assert receiver.came == []
+    assert (one(row).state, one(row).problem) == (SendState.WAITING, "secret_missing")
+    assert list((stores / "keys").iterdir()) == []
+    again = rotate_secret(endpoint_id=endpoint.pk, actor=Actor.user(admin))
+    awake(endpoint)
+    drain()
+    [came] = receiver.came
+    verify(came.body, came.headers["chest-signature"], [again.secret])
+
+
+def test_an_endpoint_too_many_leaves_no_key(endpoint, site, admin, stores, monkeypatch):
+    monkeypatch.setattr("screening.hooks.endpoints.MOST_ENDPOINTS", 1)
+
+    with pytest.raises(LimitExceeded):
+        add_endpoint(site=site, url=endpoint.url, kinds=list(EventKind), actor=Actor.user(admin))
+
+    assert [path.stem for path in (stores / "keys").iterdir()] == [str(endpoint.pk)]
+
+
+def test_what_is_written_for_an_endpoint_while_it_is_removed_is_forgotten(endpoint, receiver, admin):
+    remove_endpoint(endpoint_id=endpoint.pk, actor=Actor.user(admin))
+    study = uuid4()
+    Delivery.objects.create(endpoint=endpoint, kind=EventKind.STUDY_READY, subject=study, subject_state="ready")
+
+    assert drop_old_sendings() == 1
+    assert Delivery.objects.count() == 0
 
 
 def test_what_was_sent_is_forgotten_after_a_week_and_what_was_given_up_after_a_month(endpoint, receiver):

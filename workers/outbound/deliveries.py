@@ -10,9 +10,9 @@ from screening import VERSION
 from screening.errors import LeaseLost
 from screening.faultpoints import reach
 from screening.hooks.bodies import body_of
-from screening.hooks.signing import HEADER, secrets_in_force, signature
+from screening.hooks.signing import HEADER, SecretGone, secrets_in_force, signature
 from screening.leasing import Lease
-from screening.outbox.leases import begin_one, claim_deliveries, next_endpoint, release_deliveries
+from screening.outbox.leases import begin_delivery, claim_deliveries, next_endpoint, release_deliveries
 from screening.outbox.models import Delivery, Endpoint
 from screening.outbox.outcomes import record_delivered, record_refused
 from workers.crew import PROGRESS, Crew, Stop
@@ -50,7 +50,7 @@ def _deliver(lease: Lease, rows: list[Delivery], stop: Stop) -> None:
     try:
         for row in rows:
             PROGRESS.note()
-            if stop.is_set() or not begin_one(Delivery, lease, row.pk):
+            if stop.is_set() or not begin_delivery(lease, row.pk):
                 return
             reach("delivery.begun")
             if not _one(poster, lease, row, endpoint):
@@ -61,16 +61,8 @@ def _deliver(lease: Lease, rows: list[Delivery], stop: Stop) -> None:
 
 def _one(poster: Poster, lease: Lease, row: Delivery, endpoint: Endpoint) -> bool:
     """Send one event. Whether it was taken."""
-    body = body_of(row)
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": f"chest-screening/{VERSION}",
-        "Chest-Event-Id": str(row.pk),
-        "Chest-Event": row.kind,
-        HEADER: signature(body, at=int(time.time()), secrets=secrets_in_force(endpoint)),
-    }
     try:
-        answered = poster.post(body, headers)
+        answered = _posted(poster, row, endpoint)
     except NotTaken as refusal:
         off = record_refused(lease=lease, delivery=row, problem=refusal.problem, answered=refusal.answered)
         told = {"endpoint": str(endpoint.pk), "problem": refusal.problem, "answered": refusal.answered}
@@ -80,6 +72,27 @@ def _one(poster: Poster, lease: Lease, row: Delivery, endpoint: Endpoint) -> boo
     record_delivered(lease=lease, delivery=row, answered=answered)
     reach("delivery.committed")
     return True
+
+
+def _posted(poster: Poster, row: Delivery, endpoint: Endpoint) -> int:
+    """Post one event, signed. The HTTP status with which it was taken.
+
+    Raises:
+        NotTaken: it was not, or there is nothing to sign it with.
+    """
+    try:
+        secrets = secrets_in_force(endpoint)
+    except SecretGone:
+        raise NotTaken("secret_missing") from None
+    body = body_of(row)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": f"chest-screening/{VERSION}",
+        "Chest-Event-Id": str(row.pk),
+        "Chest-Event": row.kind,
+        HEADER: signature(body, at=int(time.time()), secrets=secrets),
+    }
+    return poster.post(body, headers)
 
 
 CREW: Final = Crew("deliveries", deliver_somewhere, poll=settings.CONFIG.poll_seconds)

@@ -12,7 +12,7 @@ from screening.errors import LeaseLost
 from screening.faultpoints import reach
 from screening.hooks.letters import Text, text_of
 from screening.leasing import Lease
-from screening.outbox.leases import begin_one, claim_letter, release_letters
+from screening.outbox.leases import begin_letter, claim_letter, release_letters
 from screening.outbox.models import Letter
 from screening.outbox.outcomes import record_letter
 from workers.crew import Crew, Stop
@@ -43,7 +43,7 @@ def _post(lease: Lease, letter: Letter) -> None:
     if text is None:  # nobody wants it any more, or there is nothing left to say
         record_letter(lease=lease, letter=letter)
         return
-    if not begin_one(Letter, lease, letter.pk):
+    if not begin_letter(lease, letter.pk):
         return
     problem = _problem_with(letter, text)
     reach("letter.sent")

@@ -41,7 +41,7 @@ from screening.hooks.endpoints import (
     send_test,
 )
 from screening.hooks.selectors import counted, deliveries_of
-from screening.hooks.signing import secret_of
+from screening.hooks.signing import SecretGone, secret_of
 from screening.outbox.models import Endpoint, EventKind, SendState
 from screening.users.models import Scope
 from screening.users.roles import ADMINISTRATORS
@@ -80,8 +80,14 @@ class TellingSecret(WebhookView):
         told = {name: value for name, value in body.items() if name != GENERATION}
         endpoint = administered_endpoint(self.request, body["id"])  # a removed one stays as a tombstone
         stands = endpoint.removed_at is None and endpoint.generation == body[GENERATION]
-        secret = secret_of(endpoint, endpoint.generation) if stands else None
-        return told | {"url": endpoint.url, "secret": secret}
+        return told | {"url": endpoint.url, "secret": _kept_secret(endpoint) if stands else None}
+
+
+def _kept_secret(endpoint: Endpoint) -> str | None:
+    try:
+        return secret_of(endpoint, endpoint.generation)
+    except SecretGone:
+        return None
 
 
 class Webhooks(TellingSecret):
