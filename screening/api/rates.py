@@ -13,6 +13,10 @@ import threading
 from pathlib import Path
 from typing import Final
 
+import structlog
+
+log = structlog.get_logger(__name__)
+
 SLOT: Final = struct.Struct("<16sQQ")
 SLOTS: Final = 1 << 14  # callers in a minute; half a megabyte
 NEAR: Final = 32  # slots in which one caller is looked for
@@ -28,11 +32,18 @@ class Rates:
         self._descriptor = -1
 
     def count(self, who: str, minute: int) -> int:
-        """Count one request more, and give how many that makes in this minute. About ten microseconds."""
+        """Count one request more, and give how many that makes in this minute. About ten microseconds.
+
+        0 where there is no room on the disk for the file: then nobody is counted.
+        """
         digest = hashlib.sha256(who.encode()).digest()
         key, start = digest[:16], int.from_bytes(digest[16:20], "little")
         with self._lock:
-            table = self._map or self._open()
+            try:
+                table = self._map or self._open()
+            except OSError as problem:
+                log.warning("requests_not_counted", reason=type(problem).__name__, errno=problem.errno)
+                return 0
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
             try:
                 return _count(table, key, start, minute)
@@ -47,9 +58,15 @@ class Rates:
 
     def _open(self) -> mmap.mmap:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)  # open until the process ends
-        os.ftruncate(self._descriptor, SLOT.size * SLOTS)
-        self._map = mmap.mmap(self._descriptor, SLOT.size * SLOTS)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)  # open until the process ends
+        try:
+            # Every block now: on a full disk the first write to a hole of a mapped file would end the process (SIGBUS).
+            os.posix_fallocate(descriptor, 0, SLOT.size * SLOTS)
+            self._map = mmap.mmap(descriptor, SLOT.size * SLOTS)
+        except OSError:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
         return self._map
 
 

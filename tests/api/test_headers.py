@@ -1,9 +1,12 @@
 """What stands in the headers of answers, and fields that were asked for."""
 
+import errno
 import logging
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID, uuid4
 
@@ -13,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from screening.api import throttling
-from screening.api.rates import NEAR, SLOT, Rates
+from screening.api.rates import NEAR, SLOT, SLOTS, Rates
 from screening.studies.changes import mark_changed
 from screening.users.models import Scope
 from tests.api.conftest import refusal
@@ -124,6 +127,30 @@ def test_a_new_minute_begins_at_one_and_nobody_counts_for_another(tmp_path):
     assert [rates.count(f"caller {number}", 3) for number in range(2000)] == [2] * 2000
     assert (tmp_path / "rates").stat().st_size % SLOT.size == 0
     assert NEAR > 1
+
+
+def test_the_counts_have_their_room_on_the_disk_before_anybody_counts(tmp_path):
+    with (tmp_path / "rates").open("wb") as sparse:
+        sparse.truncate(SLOT.size * SLOTS)
+
+    Rates(tmp_path / "rates").count("a", 1)
+
+    assert (tmp_path / "rates").stat().st_blocks * 512 >= SLOT.size * SLOTS
+
+
+def test_on_a_full_disk_requests_are_answered_uncounted_and_counted_once_there_is_room(tmp_path, monkeypatch):
+    rates = Rates(tmp_path / "rates")
+    with monkeypatch.context() as full:
+
+        def no_room(*_):
+            raise OSError(errno.ENOSPC, "no room")
+
+        full.setattr(os, "posix_fallocate", no_room)
+        held = len(list(Path("/proc/self/fd").iterdir()))
+        assert [rates.count("a", 1) for _ in range(3)] == [0, 0, 0]
+        assert len(list(Path("/proc/self/fd").iterdir())) == held
+
+    assert [rates.count("a", 1) for _ in range(3)] == [1, 2, 3]
 
 
 def test_only_the_fields_that_were_asked_for_come_and_nothing_else_is_read(client, made):
