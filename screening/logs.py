@@ -5,7 +5,9 @@ from typing import Any, Final
 
 # The secret of a one-time link is in its path, and failed requests are logged with their paths.
 # With %2F it is the address that somebody goes on to after signing in.
-SECRET_IN_PATH: Final = re.compile(r"((?:/|%2F)(?:enter|invitation)(?:/|%2F))[A-Za-z0-9_-]+", re.IGNORECASE)
+SECRET_IN_PATH: Final = re.compile(
+    r"((?:/|%2F)(?:enter|invitation|notifications(?:/|%2F)confirm)(?:/|%2F))(?:[A-Za-z0-9_:-]|%3A)+", re.IGNORECASE
+)
 # DICOMweb puts identifiers of examinations into addresses: a sender's own, or those that it asks about.
 DICOM_ADDRESS: Final = re.compile(r"(/dicomweb/)[^\s\"'<>]+")
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core import signing
 from django.db.models import Count
 from django.urls import reverse
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from ml.vocabulary import DISCLAIMER
@@ -97,14 +98,22 @@ WORDS: Final[dict[LetterKind, Callable[[Letter, MailWish], tuple[str, list[str]]
 
 
 def confirmation_of(wish: MailWish) -> str:
-    """What proves that somebody reads mail at this address. Of use to nobody else: it needs the person's session."""
-    return signing.dumps([wish.user_id, wish.address], salt=SALT)
+    """What proves that somebody reads mail at this address, which is not in it: it becomes a part of an address.
+
+    Of use to nobody else: it needs the person's session.
+    """
+    return signing.dumps([wish.user_id, mark_of(wish.address)], salt=SALT)
 
 
 def confirmed_by(token: str) -> tuple[int, str] | None:
-    """The person and the address that a confirmation is about; None if it is not ours, or too old."""
+    """The person and the mark of the address that a confirmation is about; None if it is not ours, or too old."""
     try:
-        user_id, address = signing.loads(token, salt=SALT, max_age=CONFIRM_SECONDS)
+        user_id, mark = signing.loads(token, salt=SALT, max_age=CONFIRM_SECONDS)
     except (signing.BadSignature, ValueError, TypeError):
         return None
-    return user_id, address
+    return user_id, mark
+
+
+def mark_of(address: str) -> str:
+    """Tell an address from others without telling it: 128 bits of a keyed hash, in hex."""
+    return salted_hmac(SALT, address, algorithm="sha256").hexdigest()[:32]

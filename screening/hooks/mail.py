@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils import timezone
 
-from screening.hooks.letters import confirmed_by
+from screening.hooks.letters import confirmed_by, mark_of
 from screening.outbox.announcing import write_letters
 from screening.outbox.models import Letter, LetterKind, MailWish, SendState
 from screening.users.models import User
@@ -28,11 +28,20 @@ def want_no_mail(*, user: User) -> None:
     MailWish.objects.filter(user=user).delete()
 
 
+def asked_at(*, user: User, token: str) -> str | None:
+    """The person's address if what was sent proves that they read it; None if it is about another."""
+    found = confirmed_by(token)
+    wish = MailWish.objects.filter(user=user).first()
+    if wish is None or found != (user.pk, mark_of(wish.address)):
+        return None
+    return wish.address
+
+
 def confirm_mail(*, user: User, token: str) -> bool:
     """Confirm one's own address with what was sent to it. Whether it fits; a second time changes nothing."""
-    found = confirmed_by(token)
-    if found is None or found[0] != user.pk:
+    address = asked_at(user=user, token=token)
+    if address is None:
         return False
-    wishes = MailWish.objects.filter(user=user, address=found[1])
+    wishes = MailWish.objects.filter(user=user, address=address)
     wishes.filter(confirmed_at__isnull=True).update(confirmed_at=timezone.now())
     return wishes.exists()

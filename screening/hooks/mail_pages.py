@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from screening.hooks.forms import MailForm
 from screening.hooks.letters import confirmed_by
-from screening.hooks.mail import confirm_mail, want_mail, want_no_mail
+from screening.hooks.mail import asked_at, confirm_mail, want_mail, want_no_mail
 from screening.outbox.models import MailWish
 from screening.users.models import User
 
@@ -52,9 +52,10 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     found = confirmed_by(token)
     if found is None or found[0] != user.pk:
         raise Http404
-    if request.method != "POST":
-        return render(request, "hooks/confirm.html", {"address": found[1]})
-    if confirm_mail(user=user, token=token):
+    address = asked_at(user=user, token=token)
+    if address is not None and request.method != "POST":
+        return render(request, "hooks/confirm.html", {"address": address})
+    if address is not None and confirm_mail(user=user, token=token):
         messages.success(request, _("Your address is confirmed."))
     else:
         messages.error(request, _("This link is about an address that you have replaced since."))

@@ -1,8 +1,10 @@
 """Letters: counts and a link, to a confirmed address, and a mail server that is down loses none."""
 
+import json
 import re
 import socketserver
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ml.vocabulary import DISCLAIMER
+from screening.hooks.letters import confirmation_of
 from screening.hooks.mail import want_mail
 from screening.outbox.announcing import write_letters
 from screening.outbox.models import Letter, LetterKind, MailWish, SendState
@@ -149,6 +152,17 @@ def test_an_address_is_confirmed_by_what_is_sent_to_it_before_anything_else_is()
     assert len(mail.outbox) == 2
 
 
+def test_no_address_can_be_read_from_the_link_that_confirms_it():
+    wish = want_mail(user=UserFactory(), address="new@example.org", uploads=True)
+
+    token = confirmation_of(wish)
+
+    told = urlsafe_b64decode(token.partition(":")[0] + "==").decode()
+    assert json.loads(told)[0] == wish.user_id
+    assert "example" not in told
+    assert "new" not in told
+
+
 def test_a_new_address_must_be_confirmed_anew_and_an_old_link_does_not_do_it():
     user = UserFactory()
     want_mail(user=user, address="old@example.org", uploads=True)
@@ -158,8 +172,9 @@ def test_a_new_address_must_be_confirmed_anew_and_an_old_link_does_not_do_it():
     client = Client()
     client.force_login(user)
 
-    client.post(reverse("hooks:confirm", args=[token]))
+    answers = [ask(reverse("hooks:confirm", args=[token])) for ask in (client.get, client.post)]
 
+    assert [answer.status_code for answer in answers] == [302, 302]
     assert MailWish.objects.get().confirmed_at is None
 
 

@@ -190,6 +190,13 @@ def test_no_log_line_holds_the_secret_of_a_link_even_when_its_page_breaks(monkey
     [
         ("GET /sign-in/?next=/invitation/aB-9_x/", "GET /sign-in/?next=/invitation/.../"),
         ("GET /disclaimer/?next=%2Fenter%2FaB-9_x%2F", "GET /disclaimer/?next=%2Fenter%2F...%2F"),
+        ("GET /notifications/confirm/aB-9_x:1w:c-_3/", "GET /notifications/confirm/.../"),
+        (
+            "GET /sign-in/?next=/notifications/confirm/aB-9_x%3A1w%3Ac-_3/",
+            "GET /sign-in/?next=/notifications/confirm/.../",
+        ),
+        ("GET /?next=%2Fnotifications%2Fconfirm%2FaB%3A1w%3Ac%2F", "GET /?next=%2Fnotifications%2Fconfirm%2F...%2F"),
+        ("GET /notifications/none/", "GET /notifications/none/"),
         ("GET /sites/aB-9_x/", "GET /sites/aB-9_x/"),
     ],
 )
