@@ -47,8 +47,8 @@ def _subject(letter: Letter) -> UUID:
     return letter.subject
 
 
-def _confirm(_letter: Letter, wish: MailWish) -> tuple[str, list[str]] | None:
-    if wish.confirmed_at is not None:
+def _confirm(letter: Letter, wish: MailWish) -> tuple[str, list[str]] | None:
+    if wish.confirmed_at is not None or letter.subject != UUID(mark_of(wish.address)):
         return None
     address = link(reverse("hooks:confirm", args=[confirmation_of(wish)]))
     asked = _("Somebody asked for e-mail of a chest screening service at this address.")
@@ -58,7 +58,7 @@ def _confirm(_letter: Letter, wish: MailWish) -> tuple[str, list[str]] | None:
         _("If it was you, sign in and confirm it within 7 days:"),
         address,
         "",
-        _("If it was not you, do nothing: no further message will come."),
+        _("If it was not you, do nothing: nothing but this question comes here, from one person at most once a day."),
     ]
 
 

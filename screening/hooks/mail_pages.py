@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from screening.hooks.forms import MailForm
 from screening.hooks.letters import confirmed_by
-from screening.hooks.mail import asked_at, confirm_mail, want_mail, want_no_mail
+from screening.hooks.mail import TooManyAddresses, asked_at, confirm_mail, want_mail, want_no_mail
 from screening.outbox.models import MailWish
 from screening.users.models import User
 
@@ -25,13 +25,24 @@ def notifications(request: HttpRequest) -> HttpResponse:
     start = {"address": wish.address, "uploads": wish.uploads} if wish else {"address": user.email, "uploads": True}
     form = MailForm(request.POST or None, initial=start)
     if request.method == "POST" and form.is_valid():
-        stored = want_mail(user=user, address=form.cleaned_data["address"], uploads=form.cleaned_data["uploads"])
-        if stored.confirmed_at is None:
-            messages.info(request, _("A letter with a link is on its way. Open the link while you are signed in."))
+        try:
+            stored = want_mail(user=user, **form.cleaned_data)
+        except TooManyAddresses:
+            form.add_error(
+                "address", _("Links were sent to three addresses of yours within a day. Try again tomorrow.")
+            )
         else:
-            messages.success(request, _("Stored."))
-        return redirect("hooks:notifications")
+            _tell(request, stored)
+            return redirect("hooks:notifications")
     return render(request, "hooks/notifications.html", {"form": form, "wish": wish})
+
+
+def _tell(request: HttpRequest, stored: MailWish) -> None:
+    if stored.confirmed_at is not None:
+        messages.success(request, _("Stored."))
+        return
+    on_its_way = _("A letter with a link is on its way, or came within the last day.")
+    messages.info(request, f"{on_its_way} {_('Open the link while you are signed in.')}")
 
 
 @login_required

@@ -67,7 +67,7 @@ def announce_disabled(endpoint: Endpoint) -> None:
     write_letters(wishes.values_list("user_id", flat=True), LetterKind.ENDPOINT_DISABLED, endpoint.pk)
 
 
-def write_letters(users: Iterable[int], kind: LetterKind, subject: UUID | None) -> None:
+def write_letters(users: Iterable[int], kind: LetterKind, subject: UUID) -> None:
     """Put a letter for each of these people into the outbox."""
     insert_rows([Letter(user_id=user_id, kind=kind, subject=subject, rank=time.time()) for user_id in users])
 

@@ -140,7 +140,10 @@ class LetterKind(models.TextChoices):
 
 
 class Letter(Sending):
-    """One e-mail for one person. Its text is made when it is sent, and kept nowhere."""
+    """One e-mail for one person. Its text is made when it is sent, and kept nowhere.
+
+    The subject of a confirmation is the mark of the address that it is for.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="letters")
     kind = models.CharField(max_length=20, choices=LetterKind.choices)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from ml.vocabulary import DISCLAIMER
 from screening.hooks.letters import confirmation_of
-from screening.hooks.mail import want_mail
+from screening.hooks.mail import MOST_ADDRESSES, want_mail, want_no_mail
 from screening.outbox.announcing import write_letters
 from screening.outbox.models import Letter, LetterKind, MailWish, SendState
 from screening.uploads.models import ItemState
@@ -150,6 +150,51 @@ def test_an_address_is_confirmed_by_what_is_sent_to_it_before_anything_else_is()
     finished(user, accepted=1)
     drain()
     assert len(mail.outbox) == 2
+
+
+def asked() -> int:
+    return Letter.objects.filter(kind=LetterKind.CONFIRM).count()
+
+
+def test_an_address_is_asked_once_a_day_however_often_somebody_wants_it():
+    user = UserFactory()
+    for _ in range(3):
+        want_mail(user=user, address="new@example.org", uploads=True)
+        drain()
+        want_no_mail(user=user)
+
+    assert len(mail.outbox) == 1
+    Letter.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
+    want_mail(user=user, address="new@example.org", uploads=True)
+    assert asked() == 2
+
+
+def test_somebody_who_names_one_address_after_another_is_stopped_and_told():
+    user = UserFactory()
+    client = Client()
+    client.force_login(user)
+    form = {"uploads": "on"}
+    for number in range(MOST_ADDRESSES):
+        client.post(reverse("hooks:notifications"), form | {"address": f"{number}@example.org"})
+
+    answer = client.post(reverse("hooks:notifications"), form | {"address": "further@example.org"})
+
+    assert "Try again tomorrow" in answer.content.decode()
+    assert MailWish.objects.get().address == "2@example.org"
+    assert asked() == MOST_ADDRESSES
+    assert client.post(reverse("hooks:notifications"), form | {"address": "0@example.org"}).status_code == 302
+    assert MailWish.objects.get().address == "0@example.org"
+    assert asked() == MOST_ADDRESSES
+
+
+def test_a_question_about_an_address_that_was_replaced_goes_nowhere():
+    user = UserFactory()
+    want_mail(user=user, address="old@example.org", uploads=True)
+    want_mail(user=user, address="new@example.org", uploads=True)
+
+    drain()
+
+    assert [message.to for message in mail.outbox] == [["new@example.org"]]
 
 
 def test_no_address_can_be_read_from_the_link_that_confirms_it():
