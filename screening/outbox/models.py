@@ -51,7 +51,10 @@ class Endpoint(models.Model):
     generation = models.PositiveSmallIntegerField(default=1, help_text="Of the secret; rotating makes the next.")
     previous_until = models.DateTimeField(null=True, help_text="Until then the secret before this one signs as well.")
     failures = models.PositiveIntegerField(default=0, help_text="In a row.")
-    failing_since = models.DateTimeField(null=True, help_text="Of the first failure after the last success.")
+    failing_since = models.DateTimeField(
+        null=True, help_text="Of the first failure after the last success, or after hours in which nothing was tried."
+    )
+    failed_at = models.DateTimeField(null=True, help_text="Of the last failure.")
     resting_until = models.DateTimeField(null=True, help_text="Nothing is sent before, so that failing costs little.")
     delivered_at = models.DateTimeField(null=True, help_text="Of the last success.")
     created_at = models.DateTimeField(default=timezone.now)

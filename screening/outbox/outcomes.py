@@ -1,7 +1,7 @@
 """What came of a try: sent, tried again later, or given up. Written only for rows that are still held."""
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
@@ -25,6 +25,7 @@ LONGEST_PAUSE: Final = 6 * 3600.0
 FIRST_REST: Final = 5.0  # of an endpoint after a failure; doubled with every further one
 LONGEST_REST: Final = 300.0
 PATIENCE: Final = timedelta(days=3)  # of failures alone, then an endpoint is switched off
+QUIET: Final = timedelta(seconds=2 * LONGEST_PAUSE)  # a pause, a rest, and workers that were away for a while
 SENT_DAYS: Final = 7  # for which what was sent can be looked at
 DEAD_DAYS: Final = 30
 MOST_DROPPED: Final = 500
@@ -71,15 +72,22 @@ def record_refused(*, lease: Lease, delivery: Delivery, problem: str, answered: 
     Delivery.objects.filter(pk=row.pk).update(**changes)
     now = timezone.now()
     endpoint.failures += 1
-    endpoint.failing_since = endpoint.failing_since or now
+    endpoint.failing_since = _streak(endpoint, now)
+    endpoint.failed_at = now
     rest = pause(endpoint.failures, first=FIRST_REST, longest=LONGEST_REST)
     disabled = now - endpoint.failing_since >= PATIENCE and endpoint.disabled_at is None
     endpoint.disabled_at = now if disabled else endpoint.disabled_at
-    endpoint.save(update_fields=["failures", "failing_since", "disabled_at"])
+    endpoint.save(update_fields=["failures", "failing_since", "failed_at", "disabled_at"])
     Endpoint.objects.filter(pk=endpoint.pk).update(resting_until=Now() + timedelta(seconds=rest))
     if disabled:
         _switched_off(endpoint)
     return disabled
+
+
+def _streak(endpoint: Endpoint, now: datetime) -> datetime:
+    """Since when an endpoint that fails now fails alone: a time in which nothing was tried says nothing about it."""
+    quiet = endpoint.failed_at is not None and now - endpoint.failed_at > QUIET
+    return now if quiet else endpoint.failing_since or now
 
 
 def _after(attempts: int) -> dict[str, object]:

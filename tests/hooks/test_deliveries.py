@@ -223,6 +223,30 @@ def test_after_days_of_failures_an_endpoint_is_switched_off_and_its_administrato
     assert {one(row).state for row in rows} == {SendState.SENT}
 
 
+def test_a_failure_after_days_in_which_nothing_was_tried_begins_a_streak_of_its_own(endpoint, receiver):
+    [row] = announce(endpoint)
+    long_ago = timezone.now() - PATIENCE
+    Endpoint.objects.update(failing_since=long_ago, failed_at=long_ago + timedelta(days=1), failures=15)
+    receiver.answer = lambda handler: reply(handler, 503)
+
+    drain()
+
+    failed = Endpoint.objects.get()
+    assert (failed.disabled_at, one(row).state) == (None, SendState.WAITING)
+    assert failed.failing_since == failed.failed_at > long_ago + timedelta(days=2)
+
+
+def test_a_streak_goes_on_over_the_longest_pause(endpoint, receiver):
+    announce(endpoint)
+    now = timezone.now()
+    Endpoint.objects.update(failing_since=now - PATIENCE, failed_at=now - timedelta(hours=7), failures=40)
+    receiver.answer = lambda handler: reply(handler, 503)
+
+    drain()
+
+    assert Endpoint.objects.get().disabled_at is not None
+
+
 def test_both_secrets_sign_for_a_day_after_a_rotation_and_then_the_new_one_alone(endpoint, receiver, admin):
     first = secret_of(endpoint, 1)
     second = rotate_secret(endpoint_id=endpoint.pk, actor=Actor.user(admin)).secret
