@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from django.db import connections
 
+from screening.api.repeating import forget_old_requests
 from screening.audit.actor import Actor
 from screening.flows.acts import (
     cancelled_with_rows,
@@ -77,6 +78,7 @@ DUTIES: Final[tuple[tuple[str, Callable[[], int]], ...]] = (
     ("sent_again", reclaim_sendings),
     ("forgotten", drop_old_sendings),
     ("too_old", RETENTION),
+    ("keys_forgotten", forget_old_requests),
     ("called", call_again),
 )
 

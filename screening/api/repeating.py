@@ -26,7 +26,7 @@ HEADER: Final = "Idempotency-Key"
 LONGEST: Final = 120  # characters of a key
 KEPT: Final = timedelta(days=1)
 LOST: Final = timedelta(minutes=1)  # an act of this age without an answer died with its process
-SWEPT: Final = 100  # old rows that a new one takes away
+SWEPT: Final = 1000  # old rows at once
 Body = dict[str, Any]
 
 
@@ -62,10 +62,16 @@ def repeated(request: Request, how: Repeating, keeping: Keeping, act: Callable[[
     if how == Repeating.AGAIN:
         _refuse_another(name, fingerprint)
         answer = act()
-        named = NamedRequest(**name, fingerprint=fingerprint, status=answer.status_code)
-        NamedRequest.objects.bulk_create([named], ignore_conflicts=True)
+        _note(name, fingerprint, answer.status_code)
         return answer
     return _told(name, fingerprint, keeping, act)
+
+
+def forget_old_requests() -> int:
+    """Delete what was kept for a day. How many rows; called again and again it deletes all."""
+    old = NamedRequest.objects.filter(created_at__lte=timezone.now() - KEPT).order_by("created_at")
+    keys = list(old.values_list("pk", flat=True)[:SWEPT])
+    return NamedRequest.objects.filter(pk__in=keys).delete()[0] if keys else 0
 
 
 def _told(name: dict[str, Any], fingerprint: str, keeping: Keeping, act: Callable[[], Response]) -> Response:
@@ -80,6 +86,14 @@ def _told(name: dict[str, Any], fingerprint: str, keeping: Keeping, act: Callabl
     body = json.loads(JSONRenderer().render(answer.data))
     NamedRequest.objects.filter(pk=row.pk).update(status=answer.status_code, body=keeping.keep(body))
     return answer
+
+
+@again_on_conflict
+@transaction.atomic
+def _note(name: dict[str, Any], fingerprint: str, status: int) -> None:
+    NamedRequest.objects.filter(**name, created_at__lte=timezone.now() - KEPT).delete()
+    named = NamedRequest(**name, fingerprint=fingerprint, status=status)
+    NamedRequest.objects.bulk_create([named], ignore_conflicts=True)
 
 
 def _refuse_another(name: dict[str, Any], fingerprint: str) -> None:
@@ -98,8 +112,6 @@ def _require_same(known: NamedRequest, fingerprint: str) -> None:
 def _claimed(name: dict[str, Any], fingerprint: str) -> NamedRequest:
     """Give the row of the key: with a status if it was answered, else it is the caller's to answer."""
     now = timezone.now()
-    old = NamedRequest.objects.filter(created_at__lte=now - KEPT).order_by("created_at")
-    NamedRequest.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:SWEPT])).delete()
     NamedRequest.objects.filter(**name, created_at__lte=now - KEPT).delete()
     known = NamedRequest.objects.select_for_update().filter(**name).first()
     if known is None:

@@ -14,6 +14,7 @@ from screening.studies.models import Study
 from screening.uploads.models import Item
 from tests.api.conftest import offer, open_upload, refusal, send
 from tests.factories import ImageFactory, ModelVersionFactory, ScreeningFactory, StudyFactory, UploadFactory
+from workers.upkeep import look_after
 
 KEY = {"HTTP_IDEMPOTENCY_KEY": "one"}
 
@@ -162,6 +163,31 @@ def test_a_key_is_forgotten_after_a_day(reader, study):
 
     assert "Idempotency-Replayed" not in reader.post(url, body, **KEY)
     assert NamedRequest.objects.count() == 1
+
+
+def aged() -> int:
+    return NamedRequest.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
+
+
+def test_a_key_of_what_is_done_again_refuses_another_body_on_each_day_of_its_use(client):
+    url = f"{open_upload(client)}check/"
+    first, other = ({"files": [{"path": path, "size": 1, "sha256": "0" * 64}]} for path in ("a.png", "b.png"))
+    client.post(url, first, **KEY)
+    aged()
+
+    assert client.post(url, other, **KEY).status_code == 200
+    assert refusal(client.post(url, first, **KEY)) == (409, "idempotency_key_reused")
+    assert NamedRequest.objects.count() == 1
+
+
+def test_keys_of_yesterday_are_swept_by_whoever_looks_after_the_service(client, reader, study):
+    client.post(f"/api/v1/uploads/{study.upload_id}/cancel/", HTTP_IDEMPOTENCY_KEY="of what is done again")
+    reader.post(*answering(study), **KEY)
+    assert aged() == 2
+    reader.post(*answering(study), HTTP_IDEMPOTENCY_KEY="of today")
+
+    assert look_after()["keys_forgotten"] == 2
+    assert [row.key for row in NamedRequest.objects.all()] == ["of today"]
 
 
 @pytest.mark.parametrize("key", ["x" * 121])
