@@ -7,6 +7,8 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from screening.results.models import ScreeningState
+from screening.review import undo
 from screening.review.models import Claim, Review
 from screening.studies.models import Study, StudyState
 from screening.users.models import Role
@@ -113,18 +115,30 @@ def test_the_second_reader_is_told_who_reads_and_goes_on_to_the_next(enter):
     until(lambda: not Claim.objects.filter(reader=first).exists(), patience=30, otherwise="still claimed")
 
 
+def answer_shown(page) -> str:
+    """Answer the study of the page once the next one was fetched ahead, as it nearly always was."""
+    study = shown(page)
+    page.wait_for_selector("[data-next-form][data-ahead]", state="attached")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answers .notice-good")).to_be_visible()
+    return study
+
+
+def go_on_from(page, study: str) -> None:
+    page.keyboard.press("n")
+    page.wait_for_function("old => document.querySelector('[name=leaving]')?.value !== old", arg=study)
+
+
 def test_an_answer_is_taken_back_by_key_from_the_next_study(enter):
     site = SiteFactory()
     reader = reader_at(site)
     a_list(site, studies=3)
     page = enter(reader, reverse("review:to_read"))
     page.keyboard.press("n")
-    study = shown(page)
-    page.keyboard.press("1")
-    page.keyboard.press("Enter")
-    expect(page.locator("#answers .notice-good")).to_be_visible()
-    page.keyboard.press("n")
-    page.wait_for_function("old => document.querySelector('[name=leaving]')?.value !== old", arg=study)
+    study = answer_shown(page)
+    go_on_from(page, study)
+    expect(page.locator("form[data-undo]")).to_have_count(1)
     page.wait_for_selector("[data-viewer][data-ready]")
 
     page.keyboard.press("z")
@@ -133,6 +147,26 @@ def test_an_answer_is_taken_back_by_key_from_the_next_study(enter):
     expect(page.get_by_text("Your answer was taken back.")).to_be_visible()
     assert Review.objects.get().is_withdrawn
     assert Study.objects.get(pk=study).state == StudyState.READY
+
+
+def test_of_two_answers_the_key_takes_back_the_one_that_was_given_last(enter, monkeypatch):
+    monkeypatch.setattr(undo, "SECONDS", 120)
+    site = SiteFactory()
+    reader = reader_at(site)
+    a_list(site, studies=4)
+    page = enter(reader, reverse("review:to_read"))
+    page.keyboard.press("n")
+    first = answer_shown(page)
+    go_on_from(page, first)
+    last = answer_shown(page)
+    expect(page.locator("form[data-undo]")).to_have_count(2)
+
+    page.keyboard.press("z")
+    page.wait_for_url(f"**/{last}/**")
+
+    expect(page.get_by_text("Your answer was taken back.")).to_be_visible()
+    assert Review.objects.get(study=last).is_withdrawn
+    assert not Review.objects.get(study=first).is_withdrawn
 
 
 def test_what_was_typed_comes_back_when_a_picture_came_meanwhile(enter):
@@ -187,6 +221,25 @@ def test_one_key_answers_what_cannot_be_used_and_the_marked_row_stays_marked(ent
     page.keyboard.press("z")
     page.wait_for_url(f"**/{scene.not_assessed.pk}/**")
     assert Review.objects.get().is_withdrawn
+
+
+def test_of_two_rows_that_one_key_answered_the_last_is_taken_back(enter):
+    scene = a_site_at_work()
+    other = StudyFactory(upload=scene.upload, incomplete=True, completed_at=timezone.now() - timedelta(hours=2))
+    image = _picture(other, 61, not_assessed="not_chest")
+    ScreeningFactory(image=image, model_version=scene.xray, state=ScreeningState.INCONCLUSIVE, code="not_chest")
+    page = enter(scene.reader, reverse("review:not_assessed"))
+    for done in (1, 2):
+        page.keyboard.press("j")
+        page.keyboard.press("x")
+        expect(page.get_by_text("Recorded as not assessable: technically unusable.")).to_have_count(done)
+        page.wait_for_function("document.activeElement.matches('a.row-target')")
+
+    page.keyboard.press("z")
+    page.wait_for_url(f"**/{other.pk}/**")
+
+    assert Review.objects.get(study=other).is_withdrawn
+    assert not Review.objects.get(study=scene.not_assessed).is_withdrawn
 
 
 def test_what_came_is_told_and_no_row_moves(enter):

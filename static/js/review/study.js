@@ -5,7 +5,7 @@ import { claim, holds, keepClaimed, release } from "./claim.js";
 import { restoreDraft, watchDrafts } from "./draft.js";
 import { fetchEarly } from "./pictures.js";
 import { Room } from "./room.js";
-import { undo, watchUndo } from "./undo.js";
+import { carryUndo, undo, watchUndo } from "./undo.js";
 
 const QUIET = 400; // milliseconds after the first paint, before anything is fetched for the next study
 const click = (selector) => document.querySelector(selector)?.click();
@@ -74,6 +74,7 @@ async function goOn(form) {
   const early = ahead;
   holds(""); // the service gives the study that is left back by itself
   if (early) {
+    carryUndo(early.page);
     show(early.url, early.page);
     confirmed = asked;
     waiting(true);
