@@ -32,6 +32,7 @@ COPY screening/ screening/
 COPY workers/ workers/
 COPY models/ models/
 COPY templates/ templates/
+COPY locale/ locale/
 COPY static/ static/
 USER screening
 VOLUME /state

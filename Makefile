@@ -21,7 +21,7 @@ SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:
 FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c "$(SUITS)" 2>/dev/null && { command -v "$$python"; break; }; done
 
-.PHONY: help up test lint types format migrations bench faults clean
+.PHONY: help up test lint types format messages migrations bench faults clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ types: $(DEV_STAMP) ## Check types alone
 format: $(DEV_STAMP) ## Bring the code into the project's form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+messages: $(DEV_STAMP) ## Bring the catalogues of texts up to date, and name what is not translated (LANGUAGES="de fr")
+	@exec $(BIN)/python -m tests.translating $(LANGUAGES)
 
 migrations: $(DEV_STAMP)
 	@SECRET_KEY=$${SECRET_KEY:-only-for-this-check} $(BIN)/python manage.py makemigrations --check --dry-run

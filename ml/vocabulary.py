@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-DISCLAIMER: Final = "For education only, not a medical device."
+
+def marked(text: str) -> str:
+    """Mark a text that people read in their own language. Here it stays English: the web side translates it."""
+    return text
+
+
+DISCLAIMER: Final = marked("For education only, not a medical device.")
 DISCLAIMER_VERSION: Final = "1"
 
 # Changes whenever a plane of the same file would hold other bytes; stored with every screening.
@@ -68,36 +74,38 @@ CORRECTIONS: Final[dict[NotAssessed, tuple[str, ...]]] = {
 }
 
 NOT_ASSESSED_TEXT: Final[dict[NotAssessed, str]] = {
-    NotAssessed.NOT_CHEST: "it does not look like a chest radiograph or an axial chest CT slice",
-    NotAssessed.OUT_OF_DISTRIBUTION: "it is unlike the pictures that the model was trained on",
-    NotAssessed.ORIENTATION: "it seems to lie on its side or upside down; turn it upright and send it again",
-    NotAssessed.POLARITY: "black and white seem to be exchanged; invert it, so that air is dark, and send it again",
-    NotAssessed.WRONG_MODALITY: "no chosen model is made for this modality",
-    NotAssessed.WRONG_BODY_PART: "its header names a body part other than the chest",
-    NotAssessed.WRONG_VIEW: "it is not a frontal view",
-    NotAssessed.RAW_DETECTOR: "it is raw detector data, not for presentation",
-    NotAssessed.LOCALIZER: "it is a CT localizer or a dose report, not an axial slice",
-    NotAssessed.NOT_AXIAL: "the slice is more than 20 degrees from axial",
-    NotAssessed.REFORMAT: "it is a reformatted or projected CT picture, not a slice as acquired",
-    NotAssessed.BLANK: "it is nearly one single gray value",
-    NotAssessed.BURNED_IN_HELD: "text may be burned in, and this site holds such pictures back",
+    NotAssessed.NOT_CHEST: marked("it does not look like a chest radiograph or an axial chest CT slice"),
+    NotAssessed.OUT_OF_DISTRIBUTION: marked("it is unlike the pictures that the model was trained on"),
+    NotAssessed.ORIENTATION: marked("it seems to lie on its side or upside down; turn it upright and send it again"),
+    NotAssessed.POLARITY: marked(
+        "black and white seem to be exchanged; invert it, so that air is dark, and send it again"
+    ),
+    NotAssessed.WRONG_MODALITY: marked("no chosen model is made for this modality"),
+    NotAssessed.WRONG_BODY_PART: marked("its header names a body part other than the chest"),
+    NotAssessed.WRONG_VIEW: marked("it is not a frontal view"),
+    NotAssessed.RAW_DETECTOR: marked("it is raw detector data, not for presentation"),
+    NotAssessed.LOCALIZER: marked("it is a CT localizer or a dose report, not an axial slice"),
+    NotAssessed.NOT_AXIAL: marked("the slice is more than 20 degrees from axial"),
+    NotAssessed.REFORMAT: marked("it is a reformatted or projected CT picture, not a slice as acquired"),
+    NotAssessed.BLANK: marked("it is nearly one single gray value"),
+    NotAssessed.BURNED_IN_HELD: marked("text may be burned in, and this site holds such pictures back"),
 }
 
 NOTE_TEXT: Final[dict[Note, str]] = {
-    Note.WINDOW_GUESSED: "No display window was stored; gray values were scaled by percentiles.",
-    Note.WINDOW_UNKNOWN: "The CT window of this picture is unknown.",
-    Note.SECONDARY_CAPTURE: "A secondary capture, not an original acquisition.",
-    Note.MODALITY_GUESSED: "The modality was guessed from the picture.",
-    Note.MODALITY_CORRECTED: "The upload named another modality; the picture was taken for what it is.",
-    Note.BURNED_IN_UNKNOWN: "The header does not say whether text is burned in.",
-    Note.BURNED_IN_YES: "Text is burned into the picture.",
-    Note.TEXT_SEEN: "The picture seems to hold burned-in text.",
-    Note.TEXT_MASKED: "Regions that seemed to hold burned-in text were filled with black.",
-    Note.PAEDIATRIC: "A patient under 16: outside what the covid models were trained on.",
-    Note.COLOUR: "The file was in colour and was turned into gray values.",
-    Note.SAME_PICTURE_IN_TWO_STUDIES: "The same picture was sent under more than one study.",
-    Note.LOW_CONTRAST: "Very little contrast.",
-    Note.SMALL: "The picture is small; detail is missing.",
+    Note.WINDOW_GUESSED: marked("No display window was stored; gray values were scaled by percentiles."),
+    Note.WINDOW_UNKNOWN: marked("The CT window of this picture is unknown."),
+    Note.SECONDARY_CAPTURE: marked("A secondary capture, not an original acquisition."),
+    Note.MODALITY_GUESSED: marked("The modality was guessed from the picture."),
+    Note.MODALITY_CORRECTED: marked("The upload named another modality; the picture was taken for what it is."),
+    Note.BURNED_IN_UNKNOWN: marked("The header does not say whether text is burned in."),
+    Note.BURNED_IN_YES: marked("Text is burned into the picture."),
+    Note.TEXT_SEEN: marked("The picture seems to hold burned-in text."),
+    Note.TEXT_MASKED: marked("Regions that seemed to hold burned-in text were filled with black."),
+    Note.PAEDIATRIC: marked("A patient under 16: outside what the covid models were trained on."),
+    Note.COLOUR: marked("The file was in colour and was turned into gray values."),
+    Note.SAME_PICTURE_IN_TWO_STUDIES: marked("The same picture was sent under more than one study."),
+    Note.LOW_CONTRAST: marked("Very little contrast."),
+    Note.SMALL: marked("The picture is small; detail is missing."),
 }
 
 
@@ -125,82 +133,103 @@ class Refusal:
 
 # Codes are stable: integrators match on them. An unknown decoder failure is `unreadable`.
 REFUSALS: Final[dict[str, Refusal]] = {
-    "empty_file": Refusal("The file is empty.", "Send it again from the source."),
+    "empty_file": Refusal(marked("The file is empty."), marked("Send it again from the source.")),
     "too_large": Refusal(
-        "The file is larger than this service accepts.",
-        "Send a smaller file or ask the operator to raise the limit.",
+        marked("The file is larger than this service accepts."),
+        marked("Send a smaller file or ask the operator to raise the limit."),
     ),
     "not_readable": Refusal(
-        "The sender could not read the file.",
-        "Check that it is still there and may be read, then send it with another upload.",
+        marked("The sender could not read the file."),
+        marked("Check that it is still there and may be read, then send it with another upload."),
     ),
-    "not_an_image_file": Refusal("The file is not DICOM, PNG or JPEG.", "Export the picture as DICOM, PNG or JPEG."),
+    "not_an_image_file": Refusal(
+        marked("The file is not DICOM, PNG or JPEG."), marked("Export the picture as DICOM, PNG or JPEG.")
+    ),
     "unreadable": Refusal(
-        "The file is damaged or holds something that cannot be decoded.", "Export it again from the source."
+        marked("The file is damaged or holds something that cannot be decoded."),
+        marked("Export it again from the source."),
     ),
-    "truncated": Refusal("The file ends before its pixels do.", "Copy or export it again."),
+    "truncated": Refusal(marked("The file ends before its pixels do."), marked("Copy or export it again.")),
     "not_an_image": Refusal(
-        "The DICOM object holds no picture (a report, a directory, a segmentation or the like).",
-        "Leave it out; send the images of the study.",
+        marked("The DICOM object holds no picture (a report, a directory, a segmentation or the like)."),
+        marked("Leave it out; send the images of the study."),
     ),
-    "no_pixels": Refusal("The DICOM object has no pixel data.", "Send the images of the study."),
+    "no_pixels": Refusal(marked("The DICOM object has no pixel data."), marked("Send the images of the study.")),
     "too_many_pixels": Refusal(
-        "The picture has more pixels than this service accepts.", "Send it at a lower resolution."
+        marked("The picture has more pixels than this service accepts."), marked("Send it at a lower resolution.")
     ),
     "too_many_frames": Refusal(
-        "The file holds more frames than this service accepts.",
-        "Send the frames of interest as files of their own.",
+        marked("The file holds more frames than this service accepts."),
+        marked("Send the frames of interest as files of their own."),
     ),
     "unsupported_transfer_syntax": Refusal(
-        "The pixels are compressed in a way that is not supported.",
-        "Export the file as explicit VR little endian or JPEG 2000.",
+        marked("The pixels are compressed in a way that is not supported."),
+        marked("Export the file as explicit VR little endian or JPEG 2000."),
     ),
-    "unsupported_pixels": Refusal("The pixel format is not supported.", "Export the file as 8 or 16 bit grayscale."),
+    "unsupported_pixels": Refusal(
+        marked("The pixel format is not supported."), marked("Export the file as 8 or 16 bit grayscale.")
+    ),
     "inconsistent_pixels": Refusal(
-        "Rows, columns and frames do not fit the amount of pixel data.",
-        "Export the file again from the source.",
+        marked("Rows, columns and frames do not fit the amount of pixel data."),
+        marked("Export the file again from the source."),
     ),
     "enhanced_unsupported": Refusal(
-        "The enhanced multi-frame object lacks what is needed to read its frames.",
-        "Export the series as single-frame CT.",
+        marked("The enhanced multi-frame object lacks what is needed to read its frames."),
+        marked("Export the series as single-frame CT."),
     ),
     "uid_conflict": Refusal(
-        "Another picture with the same SOP Instance UID is stored already.",
-        "Check the sender: one UID must name one picture.",
+        marked("Another picture with the same SOP Instance UID is stored already."),
+        marked("Check the sender: one UID must name one picture."),
     ),
     "decoder_crashed": Refusal(
-        "Decoding this file ended the decoder three times.", "Export the file again from the source."
+        marked("Decoding this file ended the decoder three times."), marked("Export the file again from the source.")
     ),
     "decoder_limit": Refusal(
-        "Decoding this file took more time or memory than is allowed.", "Send a smaller or uncompressed file."
+        marked("Decoding this file took more time or memory than is allowed."),
+        marked("Send a smaller or uncompressed file."),
     ),
-    "hash_mismatch": Refusal("The bytes that arrived are not those that were announced.", "Send the file again."),
-    "archive_unreadable": Refusal("The archive is damaged or not a zip file.", "Make the zip again."),
-    "archive_too_many_entries": Refusal("The archive holds more entries than are allowed.", "Split it."),
+    "hash_mismatch": Refusal(
+        marked("The bytes that arrived are not those that were announced."), marked("Send the file again.")
+    ),
+    "archive_unreadable": Refusal(marked("The archive is damaged or not a zip file."), marked("Make the zip again.")),
+    "archive_too_many_entries": Refusal(
+        marked("The archive holds more entries than are allowed."), marked("Split it.")
+    ),
     "archive_too_large": Refusal(
-        "The archive expands to more than is allowed.", "Split it, or send the folder itself."
+        marked("The archive expands to more than is allowed."), marked("Split it, or send the folder itself.")
     ),
     "archive_ratio": Refusal(
-        "A member of the archive expands far beyond its size, as a zip bomb does.",
-        "Send the files themselves.",
+        marked("A member of the archive expands far beyond its size, as a zip bomb does."),
+        marked("Send the files themselves."),
     ),
     "archive_link": Refusal(
-        "The archive member is a link or a device, not a file.", "Replace links by the files they name."
+        marked("The archive member is a link or a device, not a file."), marked("Replace links by the files they name.")
     ),
-    "archive_nested": Refusal("Archives inside archives are not opened.", "Unpack the inner archive first."),
+    "archive_nested": Refusal(
+        marked("Archives inside archives are not opened."), marked("Unpack the inner archive first.")
+    ),
     "archive_compression": Refusal(
-        "The archive member is packed in a way that is not supported.", "Make the zip with the usual deflate packing."
+        marked("The archive member is packed in a way that is not supported."),
+        marked("Make the zip with the usual deflate packing."),
     ),
-    "archive_encrypted": Refusal("The archive member is encrypted.", "Make the zip without a password."),
+    "archive_encrypted": Refusal(
+        marked("The archive member is encrypted."), marked("Make the zip without a password.")
+    ),
     "path_unsafe": Refusal(
-        "The path is absolute, climbs out of its folder or holds a forbidden character.",
-        "Rename it to a plain relative path.",
+        marked("The path is absolute, climbs out of its folder or holds a forbidden character."),
+        marked("Rename it to a plain relative path."),
     ),
-    "path_too_long": Refusal("The path is longer than 1,024 characters.", "Shorten folder or file names."),
-    "path_twice": Refusal("The same path was offered with other bytes.", "Rename one of the two files."),
-    "blob_missing": Refusal("The stored bytes of this file are gone.", "Send the file again."),
-    "storage_full": Refusal("The service had no room left for this file.", "Try again later; tell the operator."),
-    "interrupted": Refusal("The service could not finish with this file.", "Press retry."),
+    "path_too_long": Refusal(
+        marked("The path is longer than 1,024 characters."), marked("Shorten folder or file names.")
+    ),
+    "path_twice": Refusal(
+        marked("The same path was offered with other bytes."), marked("Rename one of the two files.")
+    ),
+    "blob_missing": Refusal(marked("The stored bytes of this file are gone."), marked("Send the file again.")),
+    "storage_full": Refusal(
+        marked("The service had no room left for this file."), marked("Try again later; tell the operator.")
+    ),
+    "interrupted": Refusal(marked("The service could not finish with this file."), marked("Press retry.")),
 }
 
 

@@ -2,13 +2,16 @@
 
 from typing import ClassVar
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 
 class ScreeningError(Exception):
     """Base of every expected failure; anything else is a bug and must surface as one."""
 
     code: ClassVar[str] = "error"
     http_status: ClassVar[int] = 400
-    what_to_do: ClassVar[str] = "Check the request and try again."
+    what_to_do: ClassVar[str | Promise] = _("Check the request and try again.")
 
     def __init__(self, what_happened: str) -> None:
         self.what_happened = what_happened
@@ -20,7 +23,7 @@ class IllegalTransition(ScreeningError):
 
     code = "illegal_transition"
     http_status = 409
-    what_to_do = "Reload: somebody else may have acted in the meantime."
+    what_to_do = _("Reload: somebody else may have acted in the meantime.")
 
 
 class AlreadyRead(ScreeningError):
@@ -28,7 +31,7 @@ class AlreadyRead(ScreeningError):
 
     code = "already_read"
     http_status = 409
-    what_to_do = "Go on with the next study: nothing was recorded."
+    what_to_do = _("Go on with the next study: nothing was recorded.")
 
 
 class AnswerFirst(ScreeningError):
@@ -36,7 +39,7 @@ class AnswerFirst(ScreeningError):
 
     code = "answer_first"
     http_status = 403
-    what_to_do = "Answer about the study: then it is shown."
+    what_to_do = _("Answer about the study: then it is shown.")
 
 
 class LeaseLost(ScreeningError):
@@ -44,7 +47,7 @@ class LeaseLost(ScreeningError):
 
     code = "lease_lost"
     http_status = 409
-    what_to_do = "Drop these results. If this happens often, raise LEASE_SECONDS."
+    what_to_do = _("Drop these results. If this happens often, raise LEASE_SECONDS.")
 
 
 class NotADemoSite(ScreeningError):
@@ -52,7 +55,7 @@ class NotADemoSite(ScreeningError):
 
     code = "not_a_demo_site"
     http_status = 409
-    what_to_do = "Name a site that does not exist yet with --site, or go on with the seed that the site began with."
+    what_to_do = _("Name a site that does not exist yet with --site, or go on with the seed that the site began with.")
 
 
 class NothingToCorrect(ScreeningError):
@@ -60,7 +63,7 @@ class NothingToCorrect(ScreeningError):
 
     code = "nothing_to_correct"
     http_status = 409
-    what_to_do = "Reload: only a picture that seems turned or inverted is corrected, and once."
+    what_to_do = _("Reload: only a picture that seems turned or inverted is corrected, and once.")
 
 
 class NothingToExplain(ScreeningError):
@@ -68,7 +71,7 @@ class NothingToExplain(ScreeningError):
 
     code = "nothing_to_explain"
     http_status = 409
-    what_to_do = "Ask for a label of a model that scored the picture."
+    what_to_do = _("Ask for a label of a model that scored the picture.")
 
 
 class NothingToTell(ScreeningError):
@@ -76,7 +79,7 @@ class NothingToTell(ScreeningError):
 
     code = "nothing_to_tell"
     http_status = 409
-    what_to_do = "For a heat map, have one drawn first; a study that was deleted has no documents."
+    what_to_do = _("For a heat map, have one drawn first; a study that was deleted has no documents.")
 
 
 class DocumentNotMade(ScreeningError):
@@ -84,7 +87,7 @@ class DocumentNotMade(ScreeningError):
 
     code = "document_not_made"
     http_status = 409
-    what_to_do = "Try again in a minute. If it stays, tell the operator: the log of the ingest worker says why."
+    what_to_do = _("Try again in a minute. If it stays, tell the operator: the log of the ingest worker says why.")
 
 
 class DocumentAway(ScreeningError):
@@ -92,7 +95,7 @@ class DocumentAway(ScreeningError):
 
     code = "document_away"
     http_status = 503
-    what_to_do = "Try again in a minute; tell the operator if it stays."
+    what_to_do = _("Try again in a minute; tell the operator if it stays.")
 
 
 class KeyReused(ScreeningError):
@@ -100,7 +103,7 @@ class KeyReused(ScreeningError):
 
     code = "idempotency_key_reused"
     http_status = 409
-    what_to_do = "Use a fresh Idempotency-Key for another request, or repeat this one unchanged."
+    what_to_do = _("Use a fresh Idempotency-Key for another request, or repeat this one unchanged.")
 
 
 class StillBeingDone(ScreeningError):
@@ -108,7 +111,7 @@ class StillBeingDone(ScreeningError):
 
     code = "still_being_done"
     http_status = 409
-    what_to_do = "Send it again in a few seconds: it will be told the same answer."
+    what_to_do = _("Send it again in a few seconds: it will be told the same answer.")
 
 
 class TooManyExports(ScreeningError):
@@ -116,7 +119,7 @@ class TooManyExports(ScreeningError):
 
     code = "too_many_exports"
     http_status = 503
-    what_to_do = "Ask again after the seconds that the header Retry-After names."
+    what_to_do = _("Ask again after the seconds that the header Retry-After names.")
 
 
 class UploadClosed(ScreeningError):
@@ -124,7 +127,7 @@ class UploadClosed(ScreeningError):
 
     code = "upload_closed"
     http_status = 409
-    what_to_do = "Open a new upload for further files."
+    what_to_do = _("Open a new upload for further files.")
 
 
 class NotCorrectable(ScreeningError):
@@ -132,7 +135,7 @@ class NotCorrectable(ScreeningError):
 
     code = "not_correctable"
     http_status = 409
-    what_to_do = "Send them in an upload that names none."
+    what_to_do = _("Send them in an upload that names none.")
 
 
 class CountMismatch(ScreeningError):
@@ -140,7 +143,7 @@ class CountMismatch(ScreeningError):
 
     code = "count_mismatch"
     http_status = 409
-    what_to_do = "Offer the missing files with `check`, then seal again with the same count."
+    what_to_do = _("Offer the missing files with `check`, then seal again with the same count.")
 
 
 class LimitExceeded(ScreeningError):
@@ -148,14 +151,14 @@ class LimitExceeded(ScreeningError):
 
     code = "limit_exceeded"
     http_status = 413
-    what_to_do = "Split it, or ask the operator to raise the limit."
+    what_to_do = _("Split it, or ask the operator to raise the limit.")
 
 
 class UnknownModel(ScreeningError):
     """A model was named that is not registered or not active."""
 
     code = "unknown_model"
-    what_to_do = "Choose from GET /api/v1/models/."
+    what_to_do = _("Choose from GET /api/v1/models/.")
 
 
 class NotAllowed(ScreeningError):
@@ -163,7 +166,7 @@ class NotAllowed(ScreeningError):
 
     code = "not_allowed"
     http_status = 403
-    what_to_do = "Ask an administrator of the site for the role that is needed."
+    what_to_do = _("Ask an administrator of the site for the role that is needed.")
 
 
 class BadOffset(ScreeningError):
@@ -171,35 +174,35 @@ class BadOffset(ScreeningError):
 
     code = "bad_offset"
     http_status = 409
-    what_to_do = "Ask for the offset with HEAD and continue there."
+    what_to_do = _("Ask for the offset with HEAD and continue there.")
 
 
 class IncompletePart(ScreeningError):
     """A part of an archive ended early or held more than it said; nothing of it was kept."""
 
     code = "incomplete_part"
-    what_to_do = "Send the part again."
+    what_to_do = _("Send the part again.")
 
 
 class HashMismatch(ScreeningError):
     """The bytes that arrived are not those that were announced."""
 
     code = "hash_mismatch"
-    what_to_do = "Send the file again."
+    what_to_do = _("Send the file again.")
 
 
 class NotOffered(ScreeningError):
     """A file arrived that was not offered with `check`."""
 
     code = "not_offered"
-    what_to_do = "Offer it with `check` first."
+    what_to_do = _("Offer it with `check` first.")
 
 
 class TableUnreadable(ScreeningError):
     """A side table cannot be read."""
 
     code = "table_unreadable"
-    what_to_do = "Save it as CSV in UTF-8 with the columns path, external_id and label."
+    what_to_do = _("Save it as CSV in UTF-8 with the columns path, external_id and label.")
 
 
 class StorageFull(ScreeningError):
@@ -207,7 +210,7 @@ class StorageFull(ScreeningError):
 
     code = "storage_full"
     http_status = 507
-    what_to_do = "Try again later; tell the operator."
+    what_to_do = _("Try again later; tell the operator.")
 
 
 class ClosedMeanwhile(ScreeningError):
@@ -215,14 +218,14 @@ class ClosedMeanwhile(ScreeningError):
 
     code = "closed_meanwhile"
     http_status = 503
-    what_to_do = "Send them again: they go into another upload."
+    what_to_do = _("Send them again: they go into another upload.")
 
 
 class InvalidSender(ScreeningError):
     """A sender of DICOM was described in a way that cannot be."""
 
     code = "invalid_sender"
-    what_to_do = "Correct it and add the sender again."
+    what_to_do = _("Correct it and add the sender again.")
 
 
 class MetadataPending(ScreeningError):
@@ -230,21 +233,21 @@ class MetadataPending(ScreeningError):
 
     code = "metadata_pending"
     http_status = 503
-    what_to_do = "Try again in a few seconds."
+    what_to_do = _("Try again in a few seconds.")
 
 
 class InvalidAnswer(ScreeningError):
     """A reader's answer lacks a part or names an unknown finding."""
 
     code = "invalid_answer"
-    what_to_do = "Answer every finding with present, absent, unsure or not assessable."
+    what_to_do = _("Answer every finding with present, absent, unsure or not assessable.")
 
 
 class BadBundle(ScreeningError):
     """A model bundle was refused."""
 
     code = "bad_bundle"
-    what_to_do = "Check the bundle with `python -m ml verify FOLDER`."
+    what_to_do = _("Check the bundle with `python -m ml verify FOLDER`.")
 
 
 class BundleAway(ScreeningError):
@@ -252,7 +255,7 @@ class BundleAway(ScreeningError):
 
     code = "bundle_away"
     http_status = 409
-    what_to_do = "Put the bundle back where it was and register it with `manage.py register_model`."
+    what_to_do = _("Put the bundle back where it was and register it with `manage.py register_model`.")
 
 
 class InvitationInvalid(ScreeningError):
@@ -260,7 +263,7 @@ class InvitationInvalid(ScreeningError):
 
     code = "link_invalid"
     http_status = 410
-    what_to_do = "Ask for a new link."
+    what_to_do = _("Ask for a new link.")
 
 
 class AlreadyMember(ScreeningError):
@@ -268,7 +271,7 @@ class AlreadyMember(ScreeningError):
 
     code = "already_member"
     http_status = 409
-    what_to_do = "Ask an administrator of the site to change your role, or sign out to join with another account."
+    what_to_do = _("Ask an administrator of the site to change your role, or sign out to join with another account.")
 
 
 class UsernameTaken(ScreeningError):
@@ -276,7 +279,7 @@ class UsernameTaken(ScreeningError):
 
     code = "username_taken"
     http_status = 409
-    what_to_do = "Choose another name, or sign in first if the account is yours."
+    what_to_do = _("Choose another name, or sign in first if the account is yours.")
 
 
 class LastAdministrator(ScreeningError):
@@ -284,4 +287,4 @@ class LastAdministrator(ScreeningError):
 
     code = "last_administrator"
     http_status = 409
-    what_to_do = "Make somebody else an administrator first."
+    what_to_do = _("Make somebody else an administrator first.")

@@ -59,6 +59,7 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "enter": lines(("GET", ALL), ("POST", GO)),
     "invitation": lines(("GET", ALL), ("POST", "302 302 409 409 409 409")),
     "disclaimer": lines(("GET", SIGNED_IN), ("POST", GO)),
+    "language": lines(("POST", GO)),
     "password": lines(("GET", SIGNED_IN), ("POST", GO)),
     "tokens": lines(("GET", SIGNED_IN), ("POST", SIGNED_IN)),
     "token_revoke": lines(("POST", "302 404 302 404 404 404")),

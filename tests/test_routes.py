@@ -29,7 +29,7 @@ ARMOUR = {
     "Content-Security-Policy": "frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
 }
-OPEN_WITHOUT_ACCEPTANCE = {"disclaimer", "sign_out", "healthz", "readyz"}
+OPEN_WITHOUT_ACCEPTANCE = {"disclaimer", "sign_out", "language", "healthz", "readyz"}
 
 
 @dataclass(frozen=True)

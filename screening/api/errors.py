@@ -6,6 +6,9 @@ import structlog
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazily
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
@@ -17,23 +20,23 @@ log = structlog.get_logger(__name__)
 BUSY_SECONDS: Final = 5
 
 # What DRF raises itself, by its class: code and advice. The first that fits is taken.
-WORDS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
-    (exceptions.ValidationError, "invalid", "Correct the fields that are named and send the request again."),
-    (exceptions.ParseError, "unreadable_body", "Send a well-formed body of the type that the schema names."),
+WORDS: Final[tuple[tuple[type[Exception], str, str | Promise], ...]] = (
+    (exceptions.ValidationError, "invalid", lazily("Correct the fields that are named and send the request again.")),
+    (exceptions.ParseError, "unreadable_body", lazily("Send a well-formed body of the type that the schema names.")),
     (
         exceptions.UnsupportedMediaType,
         "unsupported_media_type",
-        "Send the content type that the schema names.",
+        lazily("Send the content type that the schema names."),
     ),
-    (exceptions.NotAcceptable, "not_acceptable", "Accept application/json."),
-    (exceptions.MethodNotAllowed, "method_not_allowed", "See /api/v1/schema/ for what this address takes."),
-    (exceptions.NotAuthenticated, "not_signed_in", "Send `Authorization: Token ...`, or sign in."),
-    (exceptions.AuthenticationFailed, "not_signed_in", "Make a new token on the page `API tokens`."),
-    (exceptions.Throttled, "too_many_requests", "Wait for as long as the header Retry-After says."),
-    (exceptions.PermissionDenied, "not_allowed", "Ask for a role or a token scope that permits it."),
-    (PermissionDenied, "not_allowed", "Ask for a role or a token scope that permits it."),
-    (exceptions.NotFound, "not_found", "Check the identifier; what you may not see is not found either."),
-    (Http404, "not_found", "Check the identifier; what you may not see is not found either."),
+    (exceptions.NotAcceptable, "not_acceptable", lazily("Accept application/json.")),
+    (exceptions.MethodNotAllowed, "method_not_allowed", lazily("See /api/v1/schema/ for what this address takes.")),
+    (exceptions.NotAuthenticated, "not_signed_in", lazily("Send `Authorization: Token ...`, or sign in.")),
+    (exceptions.AuthenticationFailed, "not_signed_in", lazily("Make a new token on the page `API tokens`.")),
+    (exceptions.Throttled, "too_many_requests", lazily("Wait for as long as the header Retry-After says.")),
+    (exceptions.PermissionDenied, "not_allowed", lazily("Ask for a role or a token scope that permits it.")),
+    (PermissionDenied, "not_allowed", lazily("Ask for a role or a token scope that permits it.")),
+    (exceptions.NotFound, "not_found", lazily("Check the identifier; what you may not see is not found either.")),
+    (Http404, "not_found", lazily("Check the identifier; what you may not see is not found either.")),
 )
 
 
@@ -44,8 +47,8 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
         later = {"Retry-After": str(BUSY_SECONDS)} if exc.http_status == 503 else None
         return Response(body(exc.code, exc.what_happened, exc.what_to_do), status=exc.http_status, headers=later)
     if isinstance(exc, SuspiciousOperation):  # too many fields or files, as Django counts them
-        message = "The request holds more fields or files than are accepted."
-        return Response(body("limit_exceeded", message, "Send fewer at a time."), status=413)
+        message = _("The request holds more fields or files than are accepted.")
+        return Response(body("limit_exceeded", message, _("Send fewer at a time.")), status=413)
     if isinstance(exc, OperationalError):
         return _busy(exc)
     response = exception_handler(exc, context)
@@ -54,15 +57,15 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def body(code: str, message: str, what_to_do: str) -> dict[str, str]:
+def body(code: str, message: str, what_to_do: str | Promise) -> dict[str, str]:
     """The one shape of a refusal."""
-    return {"code": code, "message": message, "what_to_do": what_to_do, "disclaimer": DISCLAIMER}
+    return {"code": code, "message": message, "what_to_do": str(what_to_do), "disclaimer": DISCLAIMER}
 
 
 def _busy(exc: OperationalError) -> Response:
     log.error("database_did_not_answer", exc_info=exc)
-    message = "The database did not answer in time."
-    answer = body("busy", message, f"Try again in {BUSY_SECONDS} seconds.")
+    message = _("The database did not answer in time.")
+    answer = body("busy", message, _("Try again in %(n)s seconds.") % {"n": BUSY_SECONDS})
     return Response(answer, status=503, headers={"Retry-After": str(BUSY_SECONDS)})
 
 
@@ -70,12 +73,12 @@ def _in_our_words(exc: Exception, response: Response) -> dict[str, str]:
     for kind, code, what_to_do in WORDS:
         if isinstance(exc, kind):
             return body(code, _message(response.data), what_to_do)
-    return body("error", _message(response.data), "Check the request and try again.")
+    return body("error", _message(response.data), _("Check the request and try again."))
 
 
 def _message(data: Any) -> str:
     """Flatten DRF's nested details to one line that names each field."""
-    return "; ".join(_lines("", data)) or "The request was refused."
+    return "; ".join(_lines("", data)) or _("The request was refused.")
 
 
 def _lines(place: str, data: Any) -> list[str]:

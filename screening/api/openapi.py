@@ -53,7 +53,7 @@ def _refusals(method: str, operation: Operation) -> None:
     if method == "post":
         _add(operation, 400, "invalid", *REASONS[400].codes["invalid"])  # a key that is too long
         for error in (KeyReused, StillBeingDone):
-            _add(operation, error.http_status, error.code, _first_line(error), error.what_to_do)
+            _add(operation, error.http_status, error.code, _first_line(error), str(error.what_to_do))
     responses = operation["responses"]
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
 

@@ -122,7 +122,7 @@ def answers(good: Mapping[Any, Any], *refusals: int | type[ScreeningError]) -> d
         if isinstance(one, int):
             codes.setdefault(one, {}).update(REASONS[one].codes)
         else:
-            words = (one.__doc__ or "").splitlines()[0], one.what_to_do
+            words = (one.__doc__ or "").splitlines()[0], str(one.what_to_do)
             codes.setdefault(one.http_status, {})[one.code] = words
     return {**good, **{status: _refusal(status, codes[status]) for status in sorted(codes)}}
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.chain import GENESIS, link
@@ -133,7 +134,7 @@ def check_links(key: str, events: Sequence[AuditEvent], head: AuditHead | None) 
     previous, count = GENESIS, 0
     for count, event in enumerate(events, start=1):
         if event.seq != count:
-            return ChainReport(key, count, count, "an event is missing or was inserted")
+            return ChainReport(key, count, count, _("an event is missing or was inserted"))
         expected = link(
             previous=previous,
             chain=key,
@@ -145,10 +146,10 @@ def check_links(key: str, events: Sequence[AuditEvent], head: AuditHead | None) 
             detail=event.detail,
         )
         if event.previous != previous or event.hash != expected:
-            return ChainReport(key, count, count, "an event was changed")
+            return ChainReport(key, count, count, _("an event was changed"))
         previous = event.hash
     if head is None:
-        return ChainReport(key, count, count or 1, "the head of the chain is missing")
+        return ChainReport(key, count, count or 1, _("the head of the chain is missing"))
     if (head.seq, head.hash) != (count, previous):
-        return ChainReport(key, count, count + 1, "the end of the chain was cut off")
+        return ChainReport(key, count, count + 1, _("the end of the chain was cut off"))
     return ChainReport(key, count)

@@ -3,19 +3,20 @@
 from django.conf import settings
 
 from screening.config import MEBIBYTE
+from screening.wording import count, figure
 
 
 def said_limits() -> dict[str, str]:
     """Every limit that a person can run into, with its unit."""
     limits = settings.CONFIG.limits
     return {
-        "files": f"{limits.files:,}",
+        "files": count(limits.files),
         "file": _size(limits.file_bytes),
         "archive": _size(limits.archive_bytes),
-        "entries": f"{limits.archive_entries:,}",
+        "entries": count(limits.archive_entries),
         "expanded": _size(limits.archive_expanded_bytes),
-        "megapixels": f"{limits.pixels // 1_000_000:,}",
-        "frames": f"{limits.frames:,}",
+        "megapixels": count(limits.pixels // 1_000_000),
+        "frames": count(limits.frames),
     }
 
 
@@ -27,4 +28,4 @@ def checked_limits() -> dict[str, int]:
 
 def _size(number: int) -> str:
     mebibytes = number / MEBIBYTE
-    return f"{mebibytes / 1024:g} GB" if mebibytes >= 1024 else f"{mebibytes:g} MB"
+    return f"{figure(mebibytes / 1024, 6)} GB" if mebibytes >= 1024 else f"{figure(mebibytes, 6)} MB"

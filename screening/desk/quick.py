@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import REFUSALS
 from screening.audit.actor import Actor
@@ -94,5 +95,5 @@ def verdict_of(upload: Upload) -> Verdict:
 def _refusal(item: Item) -> Reason:
     words = REFUSALS.get(item.code)
     if words is None:
-        return Reason(1, item.state, item.code, "The file was not taken in.", "Drop it again.")
-    return Reason(1, item.state, item.code, words.message, words.what_to_do)
+        return Reason(1, item.state, item.code, _("The file was not taken in."), _("Drop it again."))
+    return Reason(1, item.state, item.code, _(words.message), _(words.what_to_do))

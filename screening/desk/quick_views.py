@@ -36,7 +36,7 @@ def quick(request: HttpRequest) -> HttpResponse:
     try:
         upload = ask(site=site, user=user, picture=form.cleaned_data["picture"])
     except ScreeningError as error:
-        return _problem(request, error.what_happened, error.what_to_do, error.code)
+        return _problem(request, error.what_happened, str(error.what_to_do), error.code)
     return render(request, "desk/_verdict.html", {"verdict": verdict_of(upload)})
 
 

@@ -76,7 +76,7 @@ def _counts(upload: Upload) -> tuple[tuple[str, str, int], ...]:
     # Rows, not keys, are counted: an index of upload and state tells them.
     found = dict(upload.items.order_by().values_list("state").annotate(number=Count("*")))
     found[ItemState.RECEIVED] = found.get(ItemState.RECEIVED, 0) + found.pop(ItemState.DECODING, 0)
-    return tuple((state.value, state.label, found[state]) for state in ItemState if found.get(state))
+    return tuple((state.value, str(state.label), found[state]) for state in ItemState if found.get(state))
 
 
 def _line(item: ReceiptItem) -> Line:

@@ -10,6 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q, QuerySet
 from django.http import Http404
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import REFUSALS
 from screening.flows.progress import Progress, progress
@@ -171,6 +173,7 @@ class Status:
         moving = f"{self.progress.images_per_second}|{eta and eta.replace(second=0, microsecond=0)}"
         return (
             f"{self.upload.state}|{self.progress.items}|{self.progress.screenings}|{self.flagged}|{archives}|{moving}"
+            f"|{get_language()}"
         )
 
 
@@ -212,4 +215,4 @@ def _capital(words: str) -> str:
 
 def _words(code: str) -> tuple[str, str]:
     refusal = REFUSALS.get(code)
-    return (refusal.message, refusal.what_to_do) if refusal else (code, "")
+    return (_(refusal.message), _(refusal.what_to_do)) if refusal else (code, "")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.errors import CountMismatch
@@ -80,7 +81,7 @@ def _seal_locked(upload: Upload, count: int | None, actor: Actor) -> list[str]:
         return []
     offered = Item.objects.filter(upload_id=upload_id, archive__isnull=True).count()
     if count is not None and count != offered:
-        raise CountMismatch(f"{offered} files were offered, not {count}.")
+        raise CountMismatch(_("%(offered)s files were offered, not %(count)s.") % {"offered": offered, "count": count})
     cut_off = _cancel_archives(upload, (ArchiveState.RECEIVING,), actor)
     move_upload(upload, to=UploadState.SEALED, actor=actor, offered=offered)
     return cut_off

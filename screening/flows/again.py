@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -132,7 +133,7 @@ def standing(upload_id: UUID) -> Upload:
     """
     upload = Upload.objects.select_for_update(no_key=True).get(pk=upload_id)
     if upload.state == UploadState.CANCELLED or upload.purged_at:
-        raise IllegalTransition("The upload was cancelled or purged.")
+        raise IllegalTransition(_("The upload was cancelled or purged."))
     return upload
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.errors import BadOffset, HashMismatch, IncompletePart, LimitExceeded, UploadClosed
@@ -67,7 +68,7 @@ def receive_archive_part(*, upload_id: UUID, part: Part, parts: Iterable[bytes],
     """
     _check_part(part)
     if Upload.objects.get(pk=upload_id).state != UploadState.OPEN:
-        raise UploadClosed("This upload takes no more files.")
+        raise UploadClosed(_("This upload takes no more files."))
     archive = Archive.objects.filter(upload_id=upload_id, state=ArchiveState.RECEIVING).first()
     if part.start and archive is None:
         return _arrived_before(upload_id, part)
@@ -87,16 +88,20 @@ def receive_archive_part(*, upload_id: UUID, part: Part, parts: Iterable[bytes],
 def _check_part(part: Part) -> None:
     most = settings.CONFIG.limits.archive_bytes
     if part.total > most:
-        raise LimitExceeded(f"The archive has {part.total} bytes; at most {most} are accepted.")
+        raise LimitExceeded(
+            _("The archive has %(total)s bytes; at most %(most)s are accepted.") % {"total": part.total, "most": most}
+        )
     if part.length < 1 or part.start < 0 or part.start + part.length > part.total:
-        raise BadOffset("The range of this part does not lie within the archive.")
+        raise BadOffset(_("The range of this part does not lie within the archive."))
 
 
 def _check_place(archive: Archive, part: Part, name: str) -> None:
     if archive.state != ArchiveState.RECEIVING or archive.incoming != name:
-        raise BadOffset("This archive has arrived already, or was begun anew.")
+        raise BadOffset(_("This archive has arrived already, or was begun anew."))
     if part.start != archive.offset or part.total != archive.size:
-        raise BadOffset(f"{archive.offset} of {archive.size} bytes are stored.")
+        raise BadOffset(
+            _("%(offset)s of %(size)s bytes are stored.") % {"offset": archive.offset, "size": archive.size}
+        )
 
 
 def _arrived_before(upload_id: UUID, part: Part) -> ArchiveProgress:
@@ -104,7 +109,7 @@ def _arrived_before(upload_id: UUID, part: Part) -> ArchiveProgress:
     whole = Archive.objects.filter(upload_id=upload_id, size=part.total, offset=part.total)
     last = whole.exclude(state=ArchiveState.CANCELLED).order_by("-created_at").first()
     if last is None or part.start + part.length != part.total:
-        raise BadOffset("No archive is arriving: start at 0.")
+        raise BadOffset(_("No archive is arriving: start at 0."))
     return _progress(last)
 
 
@@ -121,7 +126,7 @@ def _only_writer(name: str, *, gone_on_failure: bool) -> Iterator[int]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
     except BlockingIOError as error:
-        raise BadOffset("Another part is being written.") from error
+        raise BadOffset(_("Another part is being written.")) from error
     except BaseException:
         if gone_on_failure:
             path.unlink(missing_ok=True)
@@ -139,13 +144,14 @@ def _write(file: int, part: Part, parts: Iterable[bytes]) -> None:
         for piece in parts:
             written += len(piece)
             if written > part.length:
-                raise IncompletePart("The part is longer than its range.")  # noqa: TRY301 - undone below like the rest
+                raise IncompletePart(_("The part is longer than its range."))  # noqa: TRY301 - undone below like the rest
             digest.update(piece)
             _write_all(file, piece)
         if written < part.length:
-            raise IncompletePart(f"Of {part.length} bytes {written} arrived.")  # noqa: TRY301 - as above
+            told = {"length": part.length, "written": written}
+            raise IncompletePart(_("Of %(length)s bytes %(written)s arrived.") % told)  # noqa: TRY301 - as above
         if part.sha256 and digest.hexdigest() != part.sha256:
-            raise HashMismatch("The part's bytes are not those of its digest.")  # noqa: TRY301 - as above
+            raise HashMismatch(_("The part's bytes are not those of its digest."))  # noqa: TRY301 - as above
         os.fsync(file)
     except BaseException as error:
         os.ftruncate(file, part.start)
@@ -166,7 +172,7 @@ def _advance(upload_id: UUID, name: str, part: Part, actor: Actor) -> tuple[Arch
     """Count the part. The names of files that a new beginning left over are returned."""
     upload = Upload.objects.select_for_update().get(pk=upload_id)
     if upload.state != UploadState.OPEN:
-        raise UploadClosed(f"This upload is {upload.state}.")
+        raise UploadClosed(_("This upload is %(state)s.") % {"state": _(upload.state)})
     archive = Archive.objects.select_for_update().filter(upload_id=upload_id, state=ArchiveState.RECEIVING).first()
     left_over: list[str] = []
     if part.start == 0:
@@ -174,7 +180,7 @@ def _advance(upload_id: UUID, name: str, part: Part, actor: Actor) -> tuple[Arch
         archive = archive or Archive(upload_id=upload_id)
         archive.incoming, archive.size = name, part.total
     elif archive is None:
-        raise BadOffset("No archive is arriving: start at 0.")
+        raise BadOffset(_("No archive is arriving: start at 0."))
     else:
         _check_place(archive, part, name)
     archive.offset, archive.rank = part.start + part.length, timezone.now().timestamp()

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import CORRECTIONS, PIPELINE
 from screening.audit.actor import Actor
@@ -54,7 +55,7 @@ def ask_correction(*, image_id: UUID, correction: str, actor: Actor) -> Image:
     """
     upload, study, image = _locked(image_id)
     if correction not in corrections_of(image) or study.state == StudyState.PURGED:
-        raise NothingToCorrect("The picture does not call for this correction.")
+        raise NothingToCorrect(_("The picture does not call for this correction."))
     standing(upload.pk)
     image.asked_correction = correction
     image.save(update_fields=["asked_correction"])

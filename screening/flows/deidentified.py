@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
+from ml.vocabulary import marked
 from screening.studies.values import IngestedFile, ItemOutcome
 from screening.uploads.models import Deidentification, Item, ItemState, Upload
 from screening.upserting import insert_rows
@@ -16,12 +19,12 @@ METHODS: Final = {
     "113108": "Retain Patient Characteristics Option",
 }
 SAID: Final = {
-    "113101": "What seemed to be burned-in text was filled with black.",
-    "113107": "Dates went back by a number of days of the patient's own.",
-    "113108": "Age (above 90 told as 90) and sex stayed.",
+    "113101": marked("What seemed to be burned-in text was filled with black."),
+    "113107": marked("Dates went back by a number of days of the patient's own."),
+    "113108": marked("Age (above 90 told as 90) and sex stayed."),
 }
 DONE: Final = ("kept", "changed", "removed")
-PLAIN: Final = "Of PNG and JPEG files the pixels alone are kept: EXIF, comments and other text do not stay."
+PLAIN: Final = marked("Of PNG and JPEG files the pixels alone are kept: EXIF, comments and other text do not stay.")
 
 
 def note_headers(files: Iterable[tuple[Item, ItemOutcome]], *, accepted: Container[UUID]) -> None:
@@ -96,7 +99,7 @@ def headers_of(upload: Upload) -> Headers:
         accepted=upload.items.filter(state=ItemState.ACCEPTED).count(),
         attributes=tuple(Attribute(keyword, *(sums[done][keyword] for done in DONE)) for keyword in keywords),
         methods=tuple(
-            Method(code, METHODS.get(code, code), SAID.get(code, ""), files)
+            Method(code, METHODS.get(code, code), _(SAID[code]) if code in SAID else "", files)
             for code, files in sorted(sums["methods"].items())
         ),
     )

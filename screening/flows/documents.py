@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from screening.errors import DocumentAway, DocumentNotMade, NothingToTell
 from screening.flows.explained import files_of
 from screening.queue import Call, publish
@@ -74,7 +76,7 @@ def wanted(study: Study, kind: Kind, heat_map: UUID | None = None) -> Wanted:
     """
     image = None if study.state == StudyState.PURGED else study.images.order_by("created_at", "pk").first()
     if image is None:
-        raise NothingToTell("This study holds no picture any more.")
+        raise NothingToTell(_("This study holds no picture any more."))
     explanation = _map_of(study, heat_map) if kind == Kind.HEAT_MAP else None
     if explanation is not None:
         image = explanation.screening.image
@@ -90,9 +92,9 @@ def _map_of(study: Study, heat_map: UUID | None) -> Explanation:
     drawn = drawn.select_related("screening__image", "model_version").order_by("created_at", "pk")
     found = drawn.filter(pk=heat_map).first() if heat_map else _leading(list(drawn))
     if found is None:
-        raise NothingToTell("No heat map of this study is drawn.")
+        raise NothingToTell(_("No heat map of this study is drawn."))
     if not files_of(found)[1].is_file():
-        raise NothingToTell("The files of this heat map are gone.")
+        raise NothingToTell(_("The files of this heat map are gone."))
     return found
 
 
@@ -116,7 +118,7 @@ def find_or_ask(document: Wanted) -> Path | None:
         return document.path
     refuse_if_refused(document)
     if not ask(document):
-        raise DocumentAway("The document cannot be asked for at this moment.")
+        raise DocumentAway(_("The document cannot be asked for at this moment."))
     return None
 
 
@@ -127,7 +129,7 @@ def refuse_if_refused(document: Wanted) -> None:
     except FileNotFoundError:
         return
     if since < REFUSED_SECONDS:
-        raise DocumentNotMade("The document could not be made.")
+        raise DocumentNotMade(_("The document could not be made."))
 
 
 def ask(document: Wanted) -> bool:

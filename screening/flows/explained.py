@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening import leasing
 from screening.errors import LeaseLost, NothingToExplain
@@ -79,7 +80,7 @@ def _ask(screening_id: UUID, label: str, user_id: int, lost: str) -> Explanation
     found = Screening.objects.select_for_update(of=("self",)).filter(pk=screening_id)
     row = found.filter(state=ScreeningState.SCORED).first()
     if row is None or label not in row.scores:
-        raise NothingToExplain("This model gave this picture no such score.")
+        raise NothingToExplain(_("This model gave this picture no such score."))
     rank = timezone.now().timestamp() - HEAD_START
     fresh = {"site_id": row.site_id, "model_version_id": row.model_version_id, "rank": rank, "asked_by_id": user_id}
     wanted, made = Explanation.objects.get_or_create(screening=row, label=label, defaults=fresh)

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.errors import ClosedMeanwhile, LimitExceeded, UploadClosed
@@ -79,6 +80,6 @@ def _offer_and_receive(upload_id: UUID, files: Sequence[Arrived], actor: Actor) 
         try:
             receive_stored(upload_id=upload_id, files=missing, actor=actor)
         except UploadClosed as closed:  # sealed by hand since the offer: the bytes are gone
-            raise ClosedMeanwhile("The upload was closed while these files arrived.") from closed
+            raise ClosedMeanwhile(_("The upload was closed while these files arrived.")) from closed
     wanted = {file.stored.name for file in missing}
     storage.drop_incoming(file.stored.name for file in files if file.stored.name not in wanted)

@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -60,7 +61,7 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
         NotCorrectable: the upload to correct is of another site, or was purged.
     """
     if corrects is not None and (corrects.site_id != site.pk or corrects.purged_at):
-        raise NotCorrectable("The upload whose files are corrected is not there.")
+        raise NotCorrectable(_("The upload whose files are corrected is not there."))
     wanted = Upload(
         site=site,
         created_by=user,
@@ -113,7 +114,10 @@ ASKED: Final = ("name", "models_chosen", "modality", "priority", "group_by", "qu
 def _same(known: Upload, wanted: Upload) -> Upload:
     differing = [column for column in ASKED if getattr(known, column) != getattr(wanted, column)]
     if differing and not known.purged_at:
-        raise KeyReused(f"This Idempotency-Key opened an upload with another value of: {', '.join(differing)}.")
+        raise KeyReused(
+            _("This Idempotency-Key opened an upload with another value of: %(names)s.")
+            % {"names": ", ".join(differing)}
+        )
     return known
 
 
@@ -140,19 +144,22 @@ def check_files(*, upload_id: UUID, files: Sequence[Offered], actor: Actor | Non
 
 def _require_open(upload: Upload) -> None:
     if upload.state != UploadState.OPEN:
-        raise UploadClosed(f"This upload is {upload.state}.")
+        raise UploadClosed(_("This upload is %(state)s.") % {"state": _(upload.state)})
 
 
 def _require_room(upload: Upload, offers: Sequence[Offer]) -> None:
     if len(offers) > MOST_OFFERED:
-        raise LimitExceeded(f"{len(offers)} files were offered at once; at most {MOST_OFFERED} are taken.")
+        raise LimitExceeded(
+            _("%(n)s files were offered at once; at most %(most)s are taken.")
+            % {"n": len(offers), "most": MOST_OFFERED}
+        )
     most = settings.CONFIG.limits.files
     before = Item.objects.filter(upload=upload).count()
     if before + len(offers) <= most:
         return
     again = Item.objects.filter(upload=upload, path_digest__in=[offer.digest for offer in offers]).count()
     if before + len({offer.digest for offer in offers}) - again > most:
-        raise LimitExceeded(f"An upload takes at most {most} files.")
+        raise LimitExceeded(_("An upload takes at most %(most)s files.") % {"most": most})
 
 
 @again_on_conflict

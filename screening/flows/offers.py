@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Self
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from ml.vocabulary import REFUSALS
 from screening.studies.models import Image
 from screening.uploads.models import Item, ItemState, Upload
@@ -56,8 +58,8 @@ class Checked:
             path=path,
             state=state,
             code=code,
-            message=refusal.message if refusal else "",
-            what_to_do=refusal.what_to_do if refusal else "",
+            message=_(refusal.message) if refusal else "",
+            what_to_do=_(refusal.what_to_do) if refusal else "",
             item=item.pk if item else None,
         )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from screening.flows.progress import usual_rate
 from screening.uploads.models import ChosenModality, GroupBy, ItemState, Upload
 
@@ -126,16 +128,18 @@ def _count_path(count: _Count, path: str, state: str) -> None:
 def _warnings(count: _Count, upload: Upload, largest: int) -> list[Warned]:
     found = []
     if largest > LARGE_STUDY and upload.modality != ChosenModality.CT:
-        message = f"One study would hold {largest} pictures. Group by file if each picture is another patient's."
+        message = _("One study would hold %(n)s pictures. Group by file if each picture is another patient's.") % {
+            "n": largest
+        }
         found.append(Warned(code="large_study", message=message, ask=True))
     others = count.kinds["other"]
     if others:
-        message = f"By name not DICOM, PNG or JPEG, and probably refused: {others}."
+        message = _("By name not DICOM, PNG or JPEG, and probably refused: %(n)s.") % {"n": others}
         found.append(Warned(code="other_kinds", message=message))
     if count.kinds["zip"]:
-        message = f"Zip files among the files: {count.kinds['zip']}. Send them as archives."
+        message = _("Zip files among the files: %(n)s. Send them as archives.") % {"n": count.kinds["zip"]}
         found.append(Warned(code="zip_among_files", message=message))
     if count.states[ItemState.REJECTED]:
-        message = f"Refused already: {count.states[ItemState.REJECTED]}. The receipt names each reason."
+        message = _("Refused already: %(n)s. The receipt names each reason.") % {"n": count.states[ItemState.REJECTED]}
         found.append(Warned(code="refused", message=message))
     return found

@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import PIPELINE, REFUSALS
 from screening.flows.replacing import replacements_of
@@ -202,8 +203,8 @@ def _receipt_item(item: Item, *, code: str, **told: Any) -> ReceiptItem:
         sha256=item.sha256,
         outcome=_outcome(item),
         code=code or None,
-        message=refusal.message if refusal else None,
-        what_to_do=refusal.what_to_do if refusal else None,
+        message=_(refusal.message) if refusal else None,
+        what_to_do=_(refusal.what_to_do) if refusal else None,
         duplicate_of=item.duplicate_of_id,
         **told,
     )

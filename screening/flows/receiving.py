@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import REFUSALS
 from screening.audit.actor import Actor
@@ -67,8 +68,8 @@ class Received:
             path=path,
             state=ItemState.REJECTED,
             code=code,
-            message=words.message,
-            what_to_do=words.what_to_do,
+            message=_(words.message),
+            what_to_do=_(words.what_to_do),
             item=item.pk if item else None,
         )
 
@@ -82,13 +83,13 @@ class Received:
 
     @classmethod
     def not_offered(cls, path: str) -> Self:
-        refusal = NotOffered("This path was not offered.")
+        refusal = NotOffered(_("This path was not offered."))
         return cls(
             path=path,
             state=ItemState.REJECTED,
             code=refusal.code,
             message=refusal.what_happened,
-            what_to_do=refusal.what_to_do,
+            what_to_do=str(refusal.what_to_do),
         )
 
 
@@ -138,7 +139,7 @@ class _Taken:
 def _commit(upload_id: UUID, files: Sequence[Arrived], actor: Actor) -> _Taken:
     upload = Upload.objects.select_for_update().get(pk=upload_id)
     if upload.state != UploadState.OPEN:
-        raise UploadClosed(f"This upload is {upload.state}.")
+        raise UploadClosed(_("This upload is %(state)s.") % {"state": _(upload.state)})
     digests = [_digest(file.path) for file in files]
     rows = Item.objects.select_for_update().filter(upload_id=upload_id, path_digest__in=[d for d in digests if d])
     items = {item.path_digest: item for item in rows.order_by("pk")}

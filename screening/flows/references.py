@@ -6,7 +6,9 @@ from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
+from ml.vocabulary import marked
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
@@ -19,10 +21,10 @@ from screening.uploads.paths import PathRefused, clean_path, digest
 
 AT_ONCE: Final = 200  # rows in one transaction
 TAKEN: Final = "external_id_taken"
-TAKEN_MESSAGE: Final = "Another study of the site carries this external_id."
-TAKEN_ADVICE: Final = "Give every study an external_id of its own."
-UNSAFE_MESSAGE: Final = "No file can have this path."
-UNSAFE_ADVICE: Final = "Write the path as it was offered."
+TAKEN_MESSAGE: Final = marked("Another study of the site carries this external_id.")
+TAKEN_ADVICE: Final = marked("Give every study an external_id of its own.")
+UNSAFE_MESSAGE: Final = marked("No file can have this path.")
+UNSAFE_ADVICE: Final = marked("Write the path as it was offered.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,9 @@ def _readable(rows: Sequence[ReferenceRow]) -> tuple[list[RowRefused], list[_Row
         try:
             key = digest(clean_path(row.path))
         except PathRefused as error:
-            refused.append(RowRefused(row=place, code=error.code, message=UNSAFE_MESSAGE, what_to_do=UNSAFE_ADVICE))
+            refused.append(
+                RowRefused(row=place, code=error.code, message=_(UNSAFE_MESSAGE), what_to_do=_(UNSAFE_ADVICE))
+            )
             continue
         good[key] = _Row(place, key, row.external_id, row.label)
     return refused, list(good.values())
@@ -84,7 +88,7 @@ def _readable(rows: Sequence[ReferenceRow]) -> tuple[list[RowRefused], list[_Row
 def _record(upload_id: UUID, rows: Sequence[_Row], actor: Actor) -> list[RowRefused]:
     upload = Upload.objects.select_for_update().get(pk=upload_id)
     if upload.purged_at:
-        raise IllegalTransition("The upload was purged.")
+        raise IllegalTransition(_("The upload was purged."))
     Reference.objects.bulk_create(
         [
             Reference(upload=upload, path_digest=row.digest, external_id=row.external_id, label=row.label)
@@ -115,7 +119,7 @@ def _write_studies(upload: Upload, rows: Sequence[_Row]) -> tuple[list[UUID], li
     for study in live.order_by("pk"):
         row = row_of[study.pk]
         if row.external_id and owners.setdefault(row.external_id, study.pk) != study.pk:
-            refused.append(RowRefused(row=row.place, code=TAKEN, message=TAKEN_MESSAGE, what_to_do=TAKEN_ADVICE))
+            refused.append(RowRefused(row=row.place, code=TAKEN, message=_(TAKEN_MESSAGE), what_to_do=_(TAKEN_ADVICE)))
             continue
         if _write_study(study, row):
             changed.append(study.pk)

@@ -4,6 +4,8 @@ import csv
 import io
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from screening.errors import TableUnreadable
 from screening.flows.references import ReferenceRow
 
@@ -20,12 +22,15 @@ def read_table(content: bytes) -> list[ReferenceRow]:
     try:
         table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), restkey="more", restval="")
         if "path" not in (table.fieldnames or ()):
-            raise TableUnreadable("The first line does not name a column `path`.")
+            raise TableUnreadable(_("The first line does not name a column `path`."))
         lines = [{name: str(line.get(name) or "") for name in COLUMNS} for line in table]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TableUnreadable("The table is not CSV in UTF-8.") from error
+        raise TableUnreadable(_("The table is not CSV in UTF-8.")) from error
     for number, line in enumerate(lines, start=2):
         long = [name for name, most in LONGEST.items() if len(line[name]) > most]
         if long:
-            raise TableUnreadable(f"Line {number}: {long[0]} is longer than {LONGEST[long[0]]} characters.")
+            raise TableUnreadable(
+                _("Line %(line)s: %(column)s is longer than %(most)s characters.")
+                % {"line": number, "column": long[0], "most": LONGEST[long[0]]}
+            )
     return [ReferenceRow(**line) for line in lines if line["path"]]

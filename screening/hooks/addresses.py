@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from urllib.parse import urlsplit
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazily
+
 from screening.config import WebhookRules
 from screening.errors import ScreeningError
 
@@ -52,7 +56,9 @@ class AddressRefused(ScreeningError):
     """A webhook was to go where none may go."""
 
     code: ClassVar[str] = "address_refused"
-    what_to_do: ClassVar[str] = "Name a public https address of your own, or ask the operator to allow its network."
+    what_to_do: ClassVar[str | Promise] = lazily(
+        "Name a public https address of your own, or ask the operator to allow its network."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +84,24 @@ def read_url(url: str, rules: WebhookRules) -> Target:
         AddressRefused: another scheme, a user name, a port that is not allowed, a host in a form that is not plain.
     """
     if len(url) > LONGEST_URL or re.search(r"[^\x21-\x7e]|[\\^`{|}<>\"]", url):
-        raise AddressRefused(f"An address is at most {LONGEST_URL} printable ASCII characters without spaces.")
+        raise AddressRefused(
+            _("An address is at most %(n)s printable ASCII characters without spaces.") % {"n": LONGEST_URL}
+        )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise AddressRefused("This is not an address.") from None
+        raise AddressRefused(_("This is not an address.")) from None
     schemes = ("https", "http") if rules.plain_http else ("https",)
     if parts.scheme not in schemes:
-        raise AddressRefused(f"An address begins with {' or '.join(f'{one}://' for one in schemes)}.")
+        raise AddressRefused(
+            _("An address begins with %(schemes)s.") % {"schemes": _(" or ").join(f"{one}://" for one in schemes)}
+        )
     if "@" in parts.netloc or parts.fragment:
-        raise AddressRefused("An address holds no user name, no password and no fragment.")
+        raise AddressRefused(_("An address holds no user name, no password and no fragment."))
     port = port if port is not None else (443 if parts.scheme == "https" else 80)
     if port not in rules.ports:
-        raise AddressRefused(f"Port {port} is not among those that are allowed.")
+        raise AddressRefused(_("Port %(port)s is not among those that are allowed.") % {"port": port})
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(parts.scheme == "https", _host(parts.hostname or "", rules), port, path)
 
@@ -102,7 +112,7 @@ def _host(host: str, rules: WebhookRules) -> str:
         refuse(literal, rules)
         return str(literal)
     if not HOST_NAME.fullmatch(host) or _is_odd_number(host):
-        raise AddressRefused("The host is a name, four decimal numbers, or an IPv6 address in brackets.")
+        raise AddressRefused(_("The host is a name, four decimal numbers, or an IPv6 address in brackets."))
     return host
 
 
@@ -129,11 +139,11 @@ def refuse(address: Address, rules: WebhookRules) -> None:
         AddressRefused: private, loopback, link-local, multicast, reserved, translated, or a cloud's own.
     """
     if getattr(address, "scope_id", None) is not None:
-        raise AddressRefused("An address names no interface.")
+        raise AddressRefused(_("An address names no interface."))
     if any(address in network for network in rules.networks if network.version == address.version):
         return
     local = any(address in network for network in REFUSED if network.version == address.version)
     if address.version == 6 and address not in GLOBAL_UNICAST:
         local = True
     if local or not address.is_global or address.is_multicast:
-        raise AddressRefused("This address is not public.")
+        raise AddressRefused(_("This address is not public."))

@@ -9,6 +9,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as lazily
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -34,7 +37,7 @@ class EndpointOff(ScreeningError):
 
     code: ClassVar[str] = "webhook_off"
     http_status: ClassVar[int] = 409
-    what_to_do: ClassVar[str] = "Switch it on first."
+    what_to_do: ClassVar[str | Promise] = lazily("Switch it on first.")
 
 
 class EndpointGone(ScreeningError):
@@ -42,7 +45,7 @@ class EndpointGone(ScreeningError):
 
     code: ClassVar[str] = "endpoint_gone"
     http_status: ClassVar[int] = 410
-    what_to_do: ClassVar[str] = "Add it again if you need it."
+    what_to_do: ClassVar[str | Promise] = lazily("Add it again if you need it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def add_endpoint(*, site: Site, url: str, kinds: Sequence[EventKind], actor: Act
 def _add(endpoint: Endpoint, actor: Actor) -> None:
     Site.objects.select_for_update().get(pk=endpoint.site_id)
     if Endpoint.objects.kept().filter(site_id=endpoint.site_id).count() >= MOST_ENDPOINTS:
-        raise LimitExceeded(f"A site has at most {MOST_ENDPOINTS} endpoints.")
+        raise LimitExceeded(_("A site has at most %(n)s endpoints.") % {"n": MOST_ENDPOINTS})
     endpoint.save(force_insert=True)
     _record(endpoint, "webhook:added", actor, kinds=endpoint.kinds)
 
@@ -179,7 +182,7 @@ def send_test(*, endpoint_id: UUID, actor: Actor) -> Delivery:
     """
     endpoint = _locked(endpoint_id)
     if endpoint.disabled_at is not None:
-        raise EndpointOff("This endpoint is switched off.")
+        raise EndpointOff(_("This endpoint is switched off."))
     delivery = announce_test(endpoint)
     Endpoint.objects.filter(pk=endpoint.pk).update(resting_until=None)
     _record(endpoint, "webhook:tested", actor, delivery=str(delivery.pk))
@@ -223,7 +226,7 @@ def replay(*, endpoint_id: UUID, delivery_ids: Sequence[UUID] | None, actor: Act
 def _locked(endpoint_id: UUID) -> Endpoint:
     endpoint = Endpoint.objects.kept().select_for_update().filter(pk=endpoint_id).first()
     if endpoint is None:
-        raise EndpointGone("This endpoint was removed.")
+        raise EndpointGone(_("This endpoint was removed."))
     return endpoint
 
 

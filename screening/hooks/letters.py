@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from django.conf import settings
 from django.core import signing
 from django.db.models import Count
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from ml.vocabulary import DISCLAIMER
 from screening.hooks.bodies import link
@@ -31,15 +33,16 @@ class Text:
 
 
 def text_of(letter: Letter) -> Text | None:
-    """The letter as it stands now; None if there is nothing to say any more, or nobody who wants it."""
+    """The letter as it stands now, in its reader's language; None if there is nothing to say, or nobody wants it."""
     wish = MailWish.objects.filter(user_id=letter.user_id).first()
     if wish is None or (wish.confirmed_at is None and letter.kind != LetterKind.CONFIRM):
         return None
-    told = WORDS[LetterKind(letter.kind)](letter, wish)
-    if told is None:
-        return None
-    subject, lines = told
-    return Text(wish.address, subject, "\n".join([*lines, "", DISCLAIMER, ""]))
+    with override(letter.user.language or settings.LANGUAGE_CODE):
+        told = WORDS[LetterKind(letter.kind)](letter, wish)
+        if told is None:
+            return None
+        subject, lines = told
+        return Text(wish.address, subject, "\n".join([*lines, "", _(DISCLAIMER), ""]))
 
 
 def _subject(letter: Letter) -> UUID:

@@ -1,5 +1,7 @@
 """Refusals of housekeeping."""
 
+from django.utils.translation import gettext_lazy as _
+
 from screening.errors import ScreeningError
 
 
@@ -8,4 +10,4 @@ class VersionInUse(ScreeningError):
 
     code = "version_in_use"
     http_status = 409
-    what_to_do = "Let the sites switch on their page Upgrades first, or say that it is to be retired all the same."
+    what_to_do = _("Let the sites switch on their page Upgrades first, or say that it is to be retired all the same.")

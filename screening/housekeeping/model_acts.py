@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from screening.errors import NotAllowed
 from screening.housekeeping.errors import VersionInUse
@@ -29,7 +30,7 @@ def retire_version(*, version_id: UUID, user: User, all_the_same: bool = False) 
     version = _locked(version_id, user)
     told = retiring(version)
     if version.active and told.is_held and not all_the_same:
-        raise VersionInUse(f"Sites decided on {version.name}.")
+        raise VersionInUse(_("Sites decided on %(name)s.") % {"name": version.name})
     return retire(version=version, user=user, instead=told.instead.name if told.instead else "")
 
 
@@ -47,7 +48,7 @@ def activate_version(*, version_id: UUID, user: User) -> bool:
 
 def _locked(version_id: UUID, user: User) -> ModelVersion:
     if not runs_installation(user):
-        raise NotAllowed("Which model versions there are is decided by whoever runs the installation.")
+        raise NotAllowed(_("Which model versions there are is decided by whoever runs the installation."))
     # The sites first, as those do who decide what a site screens with: one of the two sees what the other did.
     list(Site.objects.select_for_update().order_by("pk").values_list("pk", flat=True))
     return ModelVersion.objects.select_for_update().get(pk=version_id)

@@ -1,5 +1,7 @@
 """Refusals of what two people decide."""
 
+from django.utils.translation import gettext_lazy as _
+
 from screening.errors import ScreeningError
 
 
@@ -8,21 +10,21 @@ class SecondPersonNeeded(ScreeningError):
 
     code = "second_person_needed"
     http_status = 403
-    what_to_do = "Ask another administrator of the site to decide. If there is none, invite one."
+    what_to_do = _("Ask another administrator of the site to decide. If there is none, invite one.")
 
 
 class NothingToReplay(ScreeningError):
     """A replay was asked for of versions that do not follow each other, or where nothing was screened."""
 
     code = "nothing_to_replay"
-    what_to_do = "Choose another active version of a model that the site screens with, once it has scored studies."
+    what_to_do = _("Choose another active version of a model that the site screens with, once it has scored studies.")
 
 
 class NothingProposed(ScreeningError):
     """A proposal was made that would change nothing, or cannot be held."""
 
     code = "nothing_proposed"
-    what_to_do = "Give a value above 0 and below 1 that differs from the present one, and a reason."
+    what_to_do = _("Give a value above 0 and below 1 that differs from the present one, and a reason.")
 
 
 class AlreadyProposed(ScreeningError):
@@ -30,4 +32,4 @@ class AlreadyProposed(ScreeningError):
 
     code = "already_proposed"
     http_status = 409
-    what_to_do = "Decide the one that is open first, or withdraw it."
+    what_to_do = _("Decide the one that is open first, or withdraw it.")

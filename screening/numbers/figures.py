@@ -8,12 +8,15 @@ from datetime import timedelta
 from typing import Final, TypeVar
 
 from django.core.cache import cache
+from django.utils.translation import gettext as _
 
 from ml import agreement, weighting
 from ml.statistics import Interval, wilson
+from ml.vocabulary import marked
 from ml.weighting import Case, Estimate, RocPoint
 from screening.numbers.decided import Opinion, Weighed, cases_of
 from screening.review.models import Answer
+from screening.wording import count, figure
 
 T = TypeVar("T")
 FEWEST_FOR_PPV: Final = 30
@@ -42,18 +45,33 @@ def ppv(opinions: Sequence[Opinion], *, site: str, model: str, point: float) -> 
     flags = [one for one in opinions if one.said.flagged and one.said.point == point]
     decided = [one for one in flags if one.decided]
     unsure = sum(one.answer == Answer.UNSURE for one in flags)
-    where = f"({site}, {model}, operating point {point:.4g}, last 12 months)"
+    told = {
+        "site": site,
+        "model": model,
+        "point": figure(point),
+        "decided": count(len(decided)),
+        "unsure": count(unsure),
+    }
     if len(decided) < FEWEST_FOR_PPV:
-        told = f"not yet known ({len(decided)} decided, {unsure} unsure)"
-        text = f"Of 100 flags like this {where} readers marked the finding present in: {told}."
+        text = (
+            _(
+                "Of 100 flags like this (%(site)s, %(model)s, operating point %(point)s, last 12 months) readers "
+                "marked the finding present in: not yet known (%(decided)s decided, %(unsure)s unsure)."
+            )
+            % told
+        )
         return Ppv(text, None, None, len(decided), unsure)
     share = sum(one.present for one in decided) / len(decided)
     interval = wilson(sum(one.present for one in decided), len(decided))
+    ends = {"share": share, "low": interval.low, "high": interval.high}
+    told |= {name: f"{value * 100:.0f}" for name, value in ends.items()}
     text = (
-        f"Of 100 flags like this {where} readers marked the finding present in about {share * 100:.0f} "
-        f"(95 % interval {interval.low * 100:.0f} to {interval.high * 100:.0f}; "
-        f"{len(decided)} decided, {unsure} unsure). "
-        "Agreement with readers, not proof of disease."
+        _(
+            "Of 100 flags like this (%(site)s, %(model)s, operating point %(point)s, last 12 months) readers "
+            "marked the finding present in about %(share)s (95 %% interval %(low)s to %(high)s; %(decided)s decided, "
+            "%(unsure)s unsure). Agreement with readers, not proof of disease."
+        )
+        % told
     )
     return Ppv(text, share, interval, len(decided), unsure)
 
@@ -154,8 +172,8 @@ class Agreement:
 def between_readers(pairs: Sequence[tuple[str, str]]) -> list[Agreement]:
     """Of random double reads alone: with `unsure` as an answer of its own, and without it."""
     return [
-        _counted("two readers, unsure as an answer", pairs, WITH_UNSURE),
-        _counted("two readers, unsure left out", pairs, WITHOUT),
+        _counted(marked("two readers, unsure as an answer"), pairs, WITH_UNSURE),
+        _counted(marked("two readers, unsure left out"), pairs, WITHOUT),
     ]
 
 
@@ -177,8 +195,8 @@ def _counted(name: str, pairs: Sequence[tuple[str, str]], answers: tuple[str, ..
 def with_model(answers: Sequence[Weighed]) -> list[Agreement]:
     """Of model and reader on the weighted sample, which holds what was not flagged; an interval by patient."""
     return [
-        _weighted("model and reader, unsure as an answer", answers, WITH_UNSURE),
-        _weighted("model and reader, unsure left out", answers, WITHOUT),
+        _weighted(marked("model and reader, unsure as an answer"), answers, WITH_UNSURE),
+        _weighted(marked("model and reader, unsure left out"), answers, WITHOUT),
     ]
 
 

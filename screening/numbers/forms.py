@@ -1,13 +1,17 @@
 """What people type on these pages: shapes and words only; rules are in the services."""
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from screening.numbers.history import DAYS
 from screening.numbers.points import PLACES
 from screening.results.models import ModelVersion
 
-PERIODS = [(str(days), _("%(days)s days") % {"days": days}) for days in DAYS]
+
+def periods() -> list[tuple[str, str]]:
+    """The choices of how far back, in the language of now."""
+    return [(str(days), gettext("%(days)s days") % {"days": days}) for days in DAYS]
 
 
 class PointForm(forms.Form):
@@ -22,7 +26,7 @@ class PointForm(forms.Form):
     days = forms.TypedChoiceField(
         label=_("On the scores of the last"),
         coerce=int,
-        choices=PERIODS,
+        choices=periods,
         widget=forms.Select(attrs={"class": "form-select"}),
     )
 
@@ -42,7 +46,7 @@ class ProposalForm(forms.Form):
 class DaysForm(forms.Form):
     """How far back."""
 
-    days = forms.TypedChoiceField(coerce=int, choices=PERIODS)
+    days = forms.TypedChoiceField(coerce=int, choices=periods)
 
 
 class ReplayForm(forms.Form):

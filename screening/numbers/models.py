@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from screening.results.models import ModelVersion, OperatingPoint
 from screening.studies.models import Study
@@ -13,10 +15,10 @@ from screening.users.models import Site
 
 
 class ProposalState(models.TextChoices):
-    OPEN = "open", "Open"
-    APPROVED = "approved", "Approved"
-    DECLINED = "declined", "Declined"
-    WITHDRAWN = "withdrawn", "Withdrawn"
+    OPEN = "open", pgettext_lazy("state", "Open")
+    APPROVED = "approved", _("Approved")
+    DECLINED = "declined", _("Declined")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
 
 
 class PointProposal(models.Model):
@@ -89,9 +91,9 @@ class Reflagging(models.Model):
 
 
 class ReplayState(models.TextChoices):
-    OPEN = "open", "Open"
-    SWITCHED = "switched", "Switched"
-    CLOSED = "closed", "Closed"
+    OPEN = "open", pgettext_lazy("state", "Open")
+    SWITCHED = "switched", _("Switched")
+    CLOSED = "closed", _("Closed")
 
 
 class Replay(models.Model):

@@ -16,6 +16,7 @@ from screening.numbers.threshold_page import Choice, choices, chosen
 from screening.review.stranded import stranded_at
 from screening.users.models import Site
 from screening.users.roles import ADMINISTRATORS, holds, sites_where
+from screening.wording import in_english
 
 DEFAULT_DAYS = PERIODS[1]
 
@@ -59,6 +60,7 @@ def numbers(request: HttpRequest, site_id: UUID) -> HttpResponse:
 @never_cache
 @login_required
 @require_safe
+@in_english
 def table(request: HttpRequest, site_id: UUID) -> HttpResponse:
     """The same as CSV."""
     site = site_for(request, site_id)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -20,6 +21,7 @@ from screening.results.models import ModelVersion
 from screening.results.services import set_point, thresholds_of
 from screening.users.models import Site, User
 from screening.users.roles import ADMINISTRATORS, holds
+from screening.wording import figure
 
 PLACES: Final = 4  # decimals that a point is kept with; scores are told with three
 
@@ -38,13 +40,18 @@ def propose_point(
     value, reason = round(value, PLACES), reason.strip()
     present = thresholds_of(site_ids=[site_id], version=version)[site_id].get(label)
     if present is None:
-        raise NothingProposed(f"{label} raises no flag of {version.name}.")
+        raise NothingProposed(_("%(label)s raises no flag of %(name)s.") % {"label": label, "name": version.name})
     if not 0 < value < 1 or value == present or not reason:
-        raise NothingProposed(f"{value:g} was proposed where {present:g} applies.")
+        raise NothingProposed(
+            _("%(value)s was proposed where %(present)s applies.")
+            % {"value": figure(value), "present": figure(present)}
+        )
     try:
         return _propose(site_id, version, label, value, present, reason, user)
     except IntegrityError as error:
-        raise AlreadyProposed(f"Another operating point for {label} of {version.name} waits.") from error
+        raise AlreadyProposed(
+            _("Another operating point for %(label)s of %(name)s waits.") % {"label": label, "name": version.name}
+        ) from error
 
 
 @transaction.atomic
@@ -75,7 +82,7 @@ def approve_point(*, proposal_id: UUID, user: User) -> PointProposal:
     """
     proposal = _open(proposal_id, user)
     if proposal.proposed_by_id == user.pk:
-        raise SecondPersonNeeded("Nobody approves a proposal of their own.")
+        raise SecondPersonNeeded(_("Nobody approves a proposal of their own."))
     proposal.point = set_point(
         site_id=proposal.site_id,
         version=proposal.model_version,
@@ -105,7 +112,7 @@ def _open(proposal_id: UUID, user: User) -> PointProposal:
     proposal = locked.get(pk=proposal_id)
     _refuse_strangers(user, proposal.site_id)
     if proposal.state != ProposalState.OPEN:
-        raise IllegalTransition(f"The proposal was {proposal.state} already.")
+        raise IllegalTransition(_("The proposal was %(state)s already.") % {"state": _(proposal.state)})
     return proposal
 
 
@@ -118,7 +125,7 @@ def _decide(proposal: PointProposal, to: ProposalState, user: User) -> PointProp
 
 def _refuse_strangers(user: User, site_id: UUID) -> None:
     if not holds(user, site_id, ADMINISTRATORS):
-        raise NotAllowed("Operating points are decided by administrators of the site.")
+        raise NotAllowed(_("Operating points are decided by administrators of the site."))
 
 
 def _draft(proposal: PointProposal, action: str) -> Draft:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -48,7 +49,7 @@ def start_reflagging(*, site_id: UUID, version: ModelVersion, days: int, user: U
             )
             record(Actor.user(user), [_draft(work, "point:reflagging_started")])
     except IntegrityError as error:
-        raise AlreadyProposed(f"Flags of {version.name} are being set already.") from error
+        raise AlreadyProposed(_("Flags of %(name)s are being set already.") % {"name": version.name}) from error
     return work
 
 
@@ -105,7 +106,7 @@ def _ahead(work: Reflagging) -> QuerySet[Screening]:
 
 def _refuse_strangers(user: User, site_id: UUID) -> None:
     if not holds(user, site_id, ADMINISTRATORS):
-        raise NotAllowed("Flags of past results are set by administrators of the site.")
+        raise NotAllowed(_("Flags of past results are set by administrators of the site."))
 
 
 def _draft(work: Reflagging, action: str) -> Draft:

@@ -59,7 +59,7 @@ def begin(request: HttpRequest, site_id: UUID) -> HttpResponse:
     """Begin a replay on the latest studies."""
     site, form = site_for(request, site_id), ReplayForm(request.POST)
     if not form.is_valid():
-        raise NothingToReplay("Two versions and a number of studies are needed.")
+        raise NothingToReplay(_("Two versions and a number of studies are needed."))
     asked = form.cleaned_data
     made = start_replay(site=site, old=asked["old"], new=asked["new"], studies=asked["studies"], user=person(request))
     messages.success(request, _("The replay began. Its pictures wait behind everything that was uploaded."))

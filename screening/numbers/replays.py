@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import PIPELINE
 from screening.audit.actor import Actor
@@ -69,13 +70,13 @@ def start_replay(*, site: Site, old: ModelVersion, new: ModelVersion, studies: i
     """
     _refuse_strangers(user, site.pk)
     if old.slug != new.slug or old.pk == new.pk or not (old.active and new.active):
-        raise NothingToReplay(f"{new.name} does not follow {old.name}.")
+        raise NothingToReplay(_("%(new)s does not follow %(old)s.") % {"new": new.name, "old": old.name})
     decided = SiteVersion.objects.filter(site=site, slug=old.slug).exists()
     if in_use(site, old.slug) != old and decided:  # else one person could switch by naming another old one
-        raise NothingToReplay(f"The site does not screen with {old.name}.")
+        raise NothingToReplay(_("The site does not screen with %(old)s.") % {"old": old.name})
     Site.objects.select_for_update().get(pk=site.pk)  # two who begin at once: the second finds the first
     if Replay.objects.filter(site=site, new=new, state=ReplayState.OPEN).exists():
-        raise AlreadyProposed(f"A replay of {new.name} is open.")
+        raise AlreadyProposed(_("A replay of %(new)s is open.") % {"new": new.name})
     found = _latest(site, old, min(studies, MOST_STUDIES))
     images = list(
         Image.objects.filter(study__in=found, not_assessed="", superseded=False).order_by("study_id", "pk")[
@@ -83,7 +84,7 @@ def start_replay(*, site: Site, old: ModelVersion, new: ModelVersion, studies: i
         ]
     )
     if not images:
-        raise NothingToReplay(f"{old.name} scored no study at this site.")
+        raise NothingToReplay(_("%(old)s scored no study at this site.") % {"old": old.name})
     covered = {image.study_id for image in images}
     replay = Replay.objects.create(site=site, old=old, new=new, asked_by=user)
     replay.studies.set([study for study in found if study.pk in covered])
@@ -145,12 +146,12 @@ def switch(*, replay_id: UUID, user: User) -> Replay:
     """
     replay = _open(replay_id, user)
     if replay.asked_by_id == user.pk:
-        raise SecondPersonNeeded("Nobody switches after a replay of their own.")
+        raise SecondPersonNeeded(_("Nobody switches after a replay of their own."))
     Site.objects.select_for_update().get(pk=replay.site_id)  # as whoever retires a version does
     if not ModelVersion.objects.active().filter(pk=replay.new_id).exists():
-        raise IllegalTransition(f"{replay.new.name} was retired.")
+        raise IllegalTransition(_("%(name)s was retired.") % {"name": replay.new.name})
     if left := left_to_try(replay):
-        raise IllegalTransition(f"{left} pictures of the replay still wait.")
+        raise IllegalTransition(_("%(n)s pictures of the replay still wait.") % {"n": left})
     SiteVersion.objects.create(
         site=replay.site, slug=replay.new.slug, version=replay.new, proposed_by=replay.asked_by, approved_by=user
     )
@@ -173,7 +174,7 @@ def _open(replay_id: UUID, user: User) -> Replay:
     replay = locked.get(pk=replay_id)
     _refuse_strangers(user, replay.site_id)
     if replay.state != ReplayState.OPEN:
-        raise IllegalTransition(f"The replay was {replay.state} already.")
+        raise IllegalTransition(_("The replay was %(state)s already.") % {"state": _(replay.state)})
     return replay
 
 
@@ -186,7 +187,7 @@ def _decide(replay: Replay, to: ReplayState, user: User, action: str) -> Replay:
 
 def _refuse_strangers(user: User, site_id: UUID) -> None:
     if not holds(user, site_id, ADMINISTRATORS):
-        raise NotAllowed("What a site screens with is decided by its administrators.")
+        raise NotAllowed(_("What a site screens with is decided by its administrators."))
 
 
 def _draft(replay: Replay, action: str, **more: object) -> Draft:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from screening.leasing import Leased
 from screening.users.models import Site
@@ -17,11 +18,11 @@ from screening.users.models import Site
 class EventKind(models.TextChoices):
     """What an endpoint can be told."""
 
-    UPLOAD_FINISHED = "upload.finished", "Every file of an upload has its outcome"
-    STUDY_READY = "study.ready", "Every picture of a study was screened, or could not be assessed"
-    STUDY_CHANGED = "study.changed", "Anything of a study changed: the busiest one"
-    STUDY_REVIEWED = "study.reviewed", "A reader answered"
-    TEST = "webhook.test", "Nothing happened: somebody tries the endpoint"
+    UPLOAD_FINISHED = "upload.finished", _("Every file of an upload has its outcome")
+    STUDY_READY = "study.ready", _("Every picture of a study was screened, or could not be assessed")
+    STUDY_CHANGED = "study.changed", _("Anything of a study changed: the busiest one")
+    STUDY_REVIEWED = "study.reviewed", _("A reader answered")
+    TEST = "webhook.test", _("Nothing happened: somebody tries the endpoint")
 
 
 STUDY_KINDS = (EventKind.STUDY_READY, EventKind.STUDY_CHANGED, EventKind.STUDY_REVIEWED)

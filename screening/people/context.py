@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ml.vocabulary import DISCLAIMER, DISCLAIMER_VERSION
@@ -59,9 +61,10 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
     memberships = _memberships(request)
     roles = {Role(membership.role) for membership in memberships}
     return {
-        "disclaimer": DISCLAIMER,
+        "disclaimer": gettext(DISCLAIMER),
         "disclaimer_version": DISCLAIMER_VERSION,
         "theme": theme_of(request),
+        "languages": settings.LANGUAGES,
         "my_memberships": memberships,
         "navigation": _entries(NAVIGATION, roles, request.path),
         "account_links": _entries(ACCOUNT, roles, request.path),

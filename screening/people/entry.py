@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import DISCLAIMER_VERSION
 from screening.audit.actor import Actor
@@ -41,7 +42,7 @@ def use_sign_in_link(*, secret: str) -> User:
     with transaction.atomic():
         user = consume(secret, OneTimeLink.Kind.SIGN_IN).user
         if user is None or not user.is_active:
-            raise InvitationInvalid("This link was used before, has expired or is not complete.")
+            raise InvitationInvalid(_("This link was used before, has expired or is not complete."))
         tell_sites(user, "session:signed_in", method="link")
     return user
 
@@ -59,7 +60,7 @@ def join(*, secret: str, user: User | None = None, account: NewAccount | None = 
         assert link.site is not None  # an invitation is made for a site
         member = user or _open_account(account)
         if Membership.objects.filter(user=member, site=link.site).exists():
-            raise AlreadyMember("You belong to this site already.")
+            raise AlreadyMember(_("You belong to this site already."))
         Membership.objects.create(user=member, site=link.site, role=link.role)
         detail = {"user": member.pk, "role": link.role}
         record(Actor.user(member), [Draft(ChainKind.SITE, link.site.pk, link.site.pk, "member:joined", detail)])
@@ -101,7 +102,7 @@ def _open_account(account: NewAccount | None) -> User:
     if account is None:
         raise TypeError("join() needs a user or an account to open")
     if User.objects.filter(username__iexact=account.username).exists():
-        raise UsernameTaken("This user name is taken.")
+        raise UsernameTaken(_("This user name is taken."))
     return User.objects.create_user(username=account.username, password=account.password)
 
 

@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ml.vocabulary import DISCLAIMER
@@ -97,7 +98,9 @@ def explain(request: HttpRequest, why: Explanation) -> HttpResponse:
         context = {"kind": "error", "message": why.message, "what_to_do": why.what_to_do, "code": why.code}
         return HttpResponse(render_to_string("_alert.html", context), status=why.status)
     # Without the context of a request: the database may be what is broken.
-    page = render_to_string("people/error.html", {"why": why, "disclaimer": DISCLAIMER, "theme": theme_of(request)})
+    page = render_to_string(
+        "people/error.html", {"why": why, "disclaimer": gettext(DISCLAIMER), "theme": theme_of(request)}
+    )
     return HttpResponse(page, status=why.status)
 
 

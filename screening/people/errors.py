@@ -1,5 +1,7 @@
 """Why an act on a site's pseudonym key was refused."""
 
+from django.utils.translation import gettext_lazy as _
+
 from screening.errors import ScreeningError
 
 
@@ -8,7 +10,7 @@ class NotYourself(ScreeningError):
 
     code = "not_yourself"
     http_status = 403
-    what_to_do = "Give the password of your account; if you have none yet, set one on the page Password first."
+    what_to_do = _("Give the password of your account; if you have none yet, set one on the page Password first.")
 
 
 class KeyNotChanged(ScreeningError):
@@ -16,4 +18,4 @@ class KeyNotChanged(ScreeningError):
 
     code = "key_not_changed"
     http_status = 507
-    what_to_do = "The old key stands. Make room for the service's keys, then try again; tell the operator."
+    what_to_do = _("The old key stands. Make room for the service's keys, then try again; tell the operator.")

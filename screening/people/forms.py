@@ -168,7 +168,8 @@ class TokenForm(forms.Form):
             if beyond:
                 self.add_error(
                     "scopes",
-                    _("Your role at this site does not hold: %s.") % ", ".join(sorted(scope.label for scope in beyond)),
+                    _("Your role at this site does not hold: %s.")
+                    % ", ".join(sorted(str(scope.label) for scope in beyond)),
                 )
         return cleaned
 

@@ -3,6 +3,7 @@
 from django.contrib.auth import authenticate
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -20,7 +21,7 @@ def prove_yourself(request: HttpRequest, user: User, password: str) -> None:
     """
     proven = authenticate(request, username=user.username, password=password) if user.has_usable_password() else None
     if proven is None or proven.pk != user.pk:
-        raise NotYourself("The password is not that of your account.")
+        raise NotYourself(_("The password is not that of your account."))
 
 
 def export_key(*, site: Site, actor: Actor) -> str:
@@ -44,7 +45,7 @@ def rotate_key(*, site: Site, actor: Actor) -> None:
     try:
         fresh = fresh_key(site.pk)
     except OSError as error:
-        raise KeyNotChanged("There was no room for the new key.") from error
+        raise KeyNotChanged(_("There was no room for the new key.")) from error
     detail: dict[str, object] = {"before": before, "key": fingerprint(fresh.key)}
     with transaction.atomic():
         _record(site, actor, "key:rotated", detail)
@@ -54,7 +55,7 @@ def rotate_key(*, site: Site, actor: Actor) -> None:
         fresh.discard()
         with transaction.atomic():
             _record(site, actor, "key:not_rotated", {"key": before})
-        raise KeyNotChanged("The new key could not be put in its place.") from error
+        raise KeyNotChanged(_("The new key could not be put in its place.")) from error
 
 
 def _record(site: Site, actor: Actor, action: str, detail: dict[str, object]) -> None:

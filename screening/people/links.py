@@ -9,6 +9,7 @@ from typing import Final
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -69,7 +70,7 @@ def find_link(secret: str, kind: OneTimeLink.Kind) -> OneTimeLink:
     """
     link = _open_links(kind).select_related("site", "user").filter(digest=_digest(secret)).first()
     if link is None:
-        raise InvitationInvalid("This link was used before, has expired or is not complete.")
+        raise InvitationInvalid(_("This link was used before, has expired or is not complete."))
     return link
 
 
@@ -81,7 +82,7 @@ def consume(secret: str, kind: OneTimeLink.Kind) -> OneTimeLink:
     """
     link = find_link(secret, kind)
     if not _open_links(kind).filter(pk=link.pk).update(used_at=timezone.now()):
-        raise InvitationInvalid("This link was used before, has expired or is not complete.")
+        raise InvitationInvalid(_("This link was used before, has expired or is not complete."))
     return link
 
 

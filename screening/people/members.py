@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -99,7 +100,7 @@ def _keep_an_administrator(membership: Membership, *, stays: bool) -> None:
         return
     others = Membership.objects.filter(site_id=membership.site_id, role=Role.ADMIN, user__is_active=True)
     if not others.exclude(pk=membership.pk).exists():
-        raise LastAdministrator("This is the last administrator of the site.")
+        raise LastAdministrator(_("This is the last administrator of the site."))
 
 
 def _revoke_beyond(membership: Membership, scopes: tuple[str, ...]) -> int:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode, urlsplit
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import DISCLAIMER, DISCLAIMER_VERSION
 from screening.errors import ScreeningError
@@ -36,7 +37,7 @@ class DisclaimerMiddleware:
 
 
 def _is_open(request: HttpRequest) -> bool:
-    return request.path in {reverse("disclaimer"), reverse("sign_out")}
+    return request.path in {reverse("disclaimer"), reverse("sign_out"), reverse("language")}
 
 
 def _accepted(request: HttpRequest, user: User) -> bool:
@@ -50,8 +51,8 @@ def _ask(request: HttpRequest) -> HttpResponse:
     if request.path.startswith(MACHINES):
         body = {
             "code": "disclaimer_not_accepted",
-            "message": "The disclaimer has not been accepted in its current version.",
-            "what_to_do": "Sign in on the pages and accept it.",
+            "message": _("The disclaimer has not been accepted in its current version."),
+            "what_to_do": _("Sign in on the pages and accept it."),
             "disclaimer": DISCLAIMER,
         }
         return JsonResponse(body, status=403)

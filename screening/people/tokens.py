@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from ml.vocabulary import DISCLAIMER_VERSION
 from screening.audit.actor import Actor
@@ -38,7 +39,7 @@ def make_token(*, user: User, site: Site, name: str, scopes: Sequence[Scope], da
     with transaction.atomic():
         role = role_at(user, site.pk)
         if role is None or not set(scopes) <= set(SCOPES_OF[role]):
-            raise NotAllowed("Your role at this site does not hold one of these scopes.")
+            raise NotAllowed(_("Your role at this site does not hold one of these scopes."))
         token, secret = ApiToken.objects.create(  # type: ignore[no-untyped-call] # the token library ships no types
             user,
             expiry=timedelta(days=days),

@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, path
 
-from screening.people import entrance, health, key_pages, reads_pages, site_pages, token_pages
+from screening.people import entrance, health, key_pages, language_page, reads_pages, site_pages, token_pages
 
 urlpatterns: list[URLPattern] = [
     path("", entrance.home, name="home"),
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("enter/<str:secret>/", entrance.enter, name="enter"),
     path("invitation/<str:secret>/", entrance.invitation, name="invitation"),
     path("disclaimer/", entrance.disclaimer, name="disclaimer"),
+    path("language/", language_page.language, name="language"),
     path("password/", entrance.password, name="password"),
     path("tokens/", token_pages.tokens, name="tokens"),
     path("tokens/<str:digest>/revoke/", token_pages.token_revoke, name="token_revoke"),

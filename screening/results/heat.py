@@ -6,27 +6,37 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
+from ml.vocabulary import marked
 from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
 from screening.results.opinions import Score, of_picture
+from screening.wording import percent
 
 NOT_ASKED: Final = "not asked for"
 PENDING: Final = (ExplanationState.WAITING, ExplanationState.LEASED)
-CAVEAT: Final = "Where the score comes from, not whether it is right. Each map is scaled to its own hottest place."
-FIELDS: Final = {"field-1": ", two ellipses over 58% of what the model sees"}
-PARTS: Final = {"original": "whole", "no_lungs": "lungs blanked", "border_only": "border only"}
-AFTER_ALL: Final = (
+CAVEAT: Final = marked(
+    "Where the score comes from, not whether it is right. Each map is scaled to its own hottest place."
+)
+FIELDS: Final = {"field-1": marked(", two ellipses over 58% of what the model sees")}
+PARTS: Final = {
+    "original": marked("whole"),
+    "no_lungs": marked("lungs blanked"),
+    "border_only": marked("border only"),
+}
+AFTER_ALL: Final = marked(
     "No heat map yet: it is drawn once the study is complete, and of a series by itself for the leading slice alone."
 )
 _PENDING: Final = {
-    ExplanationState.WAITING: "The heat map waits to be drawn.",
-    ExplanationState.LEASED: "The heat map is being drawn.",
+    ExplanationState.WAITING: marked("The heat map waits to be drawn."),
+    ExplanationState.LEASED: marked("The heat map is being drawn."),
 }
 _CAUSES: Final = {
-    "plane_missing": "the stored plane is gone",
-    "preview_missing": "the stored preview is gone",
-    "model_unavailable": "the model could not be loaded",
-    "quarantined": "it ended a worker twice",
-    "not_drawn": "the model failed on it",
+    "plane_missing": marked("the stored plane is gone"),
+    "preview_missing": marked("the stored preview is gone"),
+    "model_unavailable": marked("the model could not be loaded"),
+    "quarantined": marked("it ended a worker twice"),
+    "not_drawn": marked("the model failed on it"),
 }
 
 
@@ -51,21 +61,24 @@ class HeatLine:
         """The score with parts of the picture taken away, by what is left."""
         altered = self.explanation.altered if self.explanation is not None else {}
         point = self.screening.thresholds.get(self.label)
-        return tuple((words, Score(words, altered[name], point)) for name, words in PARTS.items() if name in altered)
+        return tuple((words, Score(_(words), altered[name], point)) for name, words in PARTS.items() if name in altered)
 
     @property
     def sentence(self) -> str:
         """What the map says, or why there is none."""
         told = self.explanation
         if told is None:
-            return AFTER_ALL if self.screening.flagged else "No heat map was drawn: the score raised no flag."
+            return _(AFTER_ALL) if self.screening.flagged else _("No heat map was drawn: the score raised no flag.")
         if told.state == ExplanationState.FAILED:
-            return f"The heat map could not be drawn: {_CAUSES.get(told.code, 'nothing says why')}."
+            cause = _(_CAUSES[told.code]) if told.code in _CAUSES else _("nothing says why")
+            return _("The heat map could not be drawn: %(cause)s.") % {"cause": cause}
         if told.state in PENDING:
-            return _PENDING[ExplanationState(told.state)]
+            return _(_PENDING[ExplanationState(told.state)])
         if told.outside is None:
-            return f"Nothing in this picture raises the {self.label} score."
-        return f"{told.outside:.0%} of the heat lies outside the central field{FIELDS.get(told.field, '')}."
+            return _("Nothing in this picture raises the %(label)s score.") % {"label": self.label}
+        field = _(FIELDS[told.field]) if told.field in FIELDS else ""
+        share = percent(told.outside)
+        return _("%(share)s of the heat lies outside the central field%(field)s.") % {"share": share, "field": field}
 
 
 def heat_of(images: Iterable[UUID]) -> dict[UUID, list[HeatLine]]:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from screening.results.models import PENDING, ModelVersion, Screening, ScreeningState, SeriesResult
-from screening.results.selectors import FLAGGED, NOT_ASSESSED, NOT_FLAGGED, WAITING, flag_word, why
+from django.utils.translation import gettext as _
 
-SERIES_CAVEAT: Final = "Mean of the top tenth of the slices: a ranking that has not been validated."
+from ml.vocabulary import marked
+from screening.results.models import PENDING, ModelVersion, Screening, ScreeningState, SeriesResult
+from screening.results.selectors import FLAGGED, NOT_ASSESSED, NOT_FLAGGED, WAITING, against, flag_word, why
+
+SERIES_CAVEAT: Final = marked("Mean of the top tenth of the slices: a ranking that has not been validated.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +84,15 @@ def of_series(result: SeriesResult) -> Opinion:
     """The opinion of one model on a series of slices."""
     version = result.model_version
     if result.outcome != ScreeningState.SCORED:
-        sentence = f"Not assessed by {version.name}: too few slices could be scored."
+        cause = _("too few slices could be scored")
+        sentence = _("Not assessed by %(model)s: %(cause)s.") % {"model": version.name, "cause": cause}
         return Opinion(version, NOT_ASSESSED, sentence, code=result.code)
     word = FLAGGED if result.flagged else NOT_FLAGGED
     scores = scores_of(result.scores, result.thresholds, version.labels)
-    parts = [
-        f"the {score.label} score {score.value:.3f} {'reaches' if score.reached else 'is below'} "
-        f"the operating point {score.threshold:.3f}"
-        for score in scores
-        if score.threshold is not None
-    ]
-    sentence = f"{version.name}: {word}: {'; '.join(parts)}, over {result.slices} slices."
-    return Opinion(version, word, sentence, scores, caveat=SERIES_CAVEAT)
+    parts = [against(score.label, score.value, score.threshold) for score in scores if score.threshold is not None]
+    told = {"model": version.name, "word": _(word), "why": "; ".join(parts), "n": result.slices}
+    sentence = _("%(model)s: %(word)s: %(why)s, over %(n)s slices.") % told
+    return Opinion(version, word, sentence, scores, caveat=_(SERIES_CAVEAT))
 
 
 def of_study(rows: Iterable[Screening], series: Iterable[SeriesResult]) -> list[Opinion]:

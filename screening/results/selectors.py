@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from ml.vocabulary import NOT_ASSESSED_TEXT, NotAssessed, note_text
+from django.utils.translation import gettext as _
+
+from ml.vocabulary import NOT_ASSESSED_TEXT, NotAssessed, marked
 from screening.errors import UnknownModel
 from screening.results.models import ModelVersion, Screening, ScreeningState, SiteVersion
 from screening.studies.models import Study, StudyState
+from screening.wording import decimal, note
 
 FLAGGED: Final = "flagged"
 NOT_FLAGGED: Final = "not flagged"  # the opposite of flagged: never negative, normal or clear
@@ -15,15 +18,16 @@ NOT_ASSESSED: Final = "not assessed"
 WAITING: Final = "waiting"
 
 _FAILURES: Final = {
-    ScreeningState.FAILED: "the model could not read this picture",
-    ScreeningState.QUARANTINED: "it ended a worker twice while it ran alone",
-    ScreeningState.CANCELLED: "it was cancelled",
+    ScreeningState.FAILED: marked("the model could not read this picture"),
+    ScreeningState.QUARANTINED: marked("it ended a worker twice while it ran alone"),
+    ScreeningState.CANCELLED: marked("it was cancelled"),
 }
+NO_REASON: Final = marked("no reason was recorded")
 _OTHER_CODES: Final = {
-    "plane_missing": "its stored plane is gone",
-    "not_finite": "the model gave no finite score",
-    "model_unavailable": "the model could not be loaded",
-    "too_few_slices": "too few slices could be scored",
+    "plane_missing": marked("its stored plane is gone"),
+    "not_finite": marked("the model gave no finite score"),
+    "model_unavailable": marked("the model could not be loaded"),
+    "too_few_slices": marked("too few slices could be scored"),
 }
 
 
@@ -43,7 +47,7 @@ def chosen_models(names: Sequence[str], *, site_id: UUID | None = None) -> list[
     by_name = {version.slug: version for version in standing} | {version.name: version for version in active}
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        raise UnknownModel(f"No active model is named {', '.join(unknown)}.")
+        raise UnknownModel(_("No active model is named %(names)s.") % {"names": ", ".join(unknown)})
     return list({by_name[name].pk: by_name[name] for name in names}.values())
 
 
@@ -98,25 +102,29 @@ def study_word(study: Study) -> str:
 def why(row: Screening) -> str:
     """One sentence that says why this outcome: the same on the page, in CSV and in the API."""
     if flag_word(row) == WAITING:
-        return f"{row.model_version.name} has not looked at this picture yet."
+        return _("%(model)s has not looked at this picture yet.") % {"model": row.model_version.name}
     if row.state != ScreeningState.SCORED:
-        return f"Not assessed by {row.model_version.name}: {cause(row)}."
+        return _("Not assessed by %(model)s: %(cause)s.") % {"model": row.model_version.name, "cause": cause(row)}
     sentence = f"{row.model_version.name}: {_against_thresholds(row)}."
-    notes = [text for note in row.image.notes if (text := note_text(note))]
+    notes = [text for code in row.image.notes if (text := note(code))]
     return " ".join([sentence, *notes])
 
 
 def cause(row: Screening) -> str:
     """Why a picture has no score, as the end of a sentence."""
     if row.code in set(NotAssessed):
-        return NOT_ASSESSED_TEXT[NotAssessed(row.code)]
-    return _OTHER_CODES.get(row.code) or _FAILURES.get(ScreeningState(row.state), "no reason was recorded")
+        return _(NOT_ASSESSED_TEXT[NotAssessed(row.code)])
+    return _(_OTHER_CODES.get(row.code) or _FAILURES.get(ScreeningState(row.state), NO_REASON))
 
 
 def _against_thresholds(row: Screening) -> str:
-    parts = []
-    for label, threshold in row.thresholds.items():
-        score = row.scores.get(label, 0.0)
-        relation = "reaches" if score >= threshold else "is below"
-        parts.append(f"the {label} score {score:.3f} {relation} the operating point {threshold:.3f}")
-    return ("flagged: " if row.flagged else "not flagged: ") + "; ".join(parts)
+    parts = [against(label, row.scores.get(label, 0.0), threshold) for label, threshold in row.thresholds.items()]
+    return f"{_(flag_word(row))}: {'; '.join(parts)}"
+
+
+def against(label: str, score: float, threshold: float) -> str:
+    """What comes of holding a score against its operating point, as a part of a sentence."""
+    told = {"label": label, "score": decimal(score, 3), "point": decimal(threshold, 3)}
+    if score >= threshold:
+        return _("the %(label)s score %(score)s reaches the operating point %(point)s") % told
+    return _("the %(label)s score %(score)s is below the operating point %(point)s") % told

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ml.vocabulary import note_text
 from screening.review.models import FurtherRead, Review, Stage
 from screening.review.reads import opinion_of
 from screening.review.sheet import Picture, Sheet, questions_of
 from screening.studies.draws import chance
 from screening.studies.models import Image, Study
 from screening.users.models import User
+from screening.wording import note
 
 
 def blind_sheet_of(study: Study, reader: User) -> Sheet:
@@ -19,7 +19,7 @@ def blind_sheet_of(study: Study, reader: User) -> Sheet:
 
 
 def _picture(image: Image, number: int) -> Picture:
-    notes = tuple(text for note in image.notes if (text := note_text(note)))
+    notes = tuple(text for stored in image.notes if (text := note(stored)))
     return Picture(image=image, number=number, notes=notes, not_assessed="", opinions=())
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.contrib.auth.models import AnonymousUser
+from django.utils.translation import gettext as _
 
+from ml.vocabulary import marked
 from screening.results.heat import PARTS
 from screening.results.models import ModelVersion
 from screening.results.services import thresholds_of
@@ -20,6 +22,14 @@ _WORDS: Final = {
     "ct": "CT",
     "xray": "X-ray",
     "against": "difference from another model",
+}
+
+FACTS: Final = {
+    "architecture": marked("architecture"),
+    "input_side": marked("input side"),
+    "pipeline": marked("pipeline"),
+    "preprocessing": marked("preprocessing"),
+    "licence": marked("licence"),
 }
 
 
@@ -116,18 +126,14 @@ def card_of(version: ModelVersion, user: User | AnonymousUser) -> CardPage:
     return CardPage(
         version=version,
         thresholds=tuple(_thresholds(version, user)),
-        metrics=section("Figures", card.get("metrics") or {}),
-        baselines=section("Trivial baselines", card.get("trivial_baselines") or {}),
-        shortcut=section("Shortcut test", card.get("shortcut") or {}),
+        metrics=section(_("Figures"), card.get("metrics") or {}),
+        baselines=section(_("Trivial baselines"), card.get("trivial_baselines") or {}),
+        shortcut=section(_("Shortcut test"), card.get("shortcut") or {}),
         demo=tuple(_demo(version)),
-        training=section("Training data", card.get("training_data") or {}),
-        evaluations=section("How often it was evaluated", card.get("evaluations") or {}),
+        training=section(_("Training data"), card.get("training_data") or {}),
+        evaluations=section(_("How often it was evaluated"), card.get("evaluations") or {}),
         limits=tuple(card.get("limits") or ()),
-        plain=tuple(
-            (words(name), str(card[name]))
-            for name in ("architecture", "input_side", "pipeline", "preprocessing", "licence")
-            if card.get(name)
-        ),
+        plain=tuple((_(FACTS[name]), str(card[name])) for name in FACTS if card.get(name)),
     )
 
 
@@ -160,7 +166,7 @@ def _demo(version: ModelVersion) -> Iterator[Altered]:
     for name, title in PARTS.items():
         told = (tested.get("auc") or {}).get(name, {}).get("retrained") or {}
         if isinstance(told.get("value"), int | float):
-            yield Altered(name, title, _figure("AUC", told))
+            yield Altered(name, _(title), _figure("AUC", told))
 
 
 def section(title: str, document: Mapping[str, Any]) -> Section:
@@ -178,7 +184,7 @@ def _place(made: Section, name: str, value: object) -> None:
         if isinstance(value.get("value"), int | float):
             made.figures.append(_figure(name, value))
         elif "value" in value and "low" in value:
-            made.facts.append((name, "cannot be told"))
+            made.facts.append((name, _("cannot be told")))
         elif _is_shallow(value):
             _unfold(made, name, value)
         else:

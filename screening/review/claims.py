@@ -13,6 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.errors import IllegalTransition
 from screening.leasing import until
@@ -41,7 +42,7 @@ def claim_study(*, study_id: UUID, reader: User, line: Line | None = None, waiti
     """
     study = Study.objects.select_for_update().get(pk=study_id)
     if waiting_only and study.state not in WAITING:
-        raise IllegalTransition(f"A study that is {study.state} does not wait to be read.")
+        raise IllegalTransition(_("A study that is %(state)s does not wait to be read.") % {"state": _(study.state)})
     refuse_taken(study, reader)
     claim, _made = Claim.objects.update_or_create(
         study=study,
@@ -87,7 +88,7 @@ def refuse_taken(study: Study, reader: User) -> None:
     """Raise StudyTaken where another reader holds a locked study."""
     held = Claim.objects.filter(study=study, until__gt=Now()).exclude(reader=reader).select_related("reader").first()
     if held is not None:
-        raise StudyTaken(f"{held.reader.username} is reading this study.")
+        raise StudyTaken(_("%(name)s is reading this study.") % {"name": held.reader.username})
 
 
 def held_by_others(user: User | AnonymousUser, sites: Iterable[Site]) -> dict[UUID, str]:

@@ -1,5 +1,7 @@
 """Refusals of reading: what is said when a page is no longer true."""
 
+from django.utils.translation import gettext_lazy as _
+
 from screening.errors import ScreeningError
 
 
@@ -8,7 +10,9 @@ class StudyTaken(ScreeningError):
 
     code = "study_taken"
     http_status = 409
-    what_to_do = "Go on to the next study, or send your answer once the other reader has left: it is still in the form."
+    what_to_do = _(
+        "Go on to the next study, or send your answer once the other reader has left: it is still in the form."
+    )
 
 
 class StudyMoved(ScreeningError):
@@ -16,7 +20,7 @@ class StudyMoved(ScreeningError):
 
     code = "study_moved"
     http_status = 409
-    what_to_do = "Look at the study as it is now, then send your answer again: it is still in the form."
+    what_to_do = _("Look at the study as it is now, then send your answer again: it is still in the form.")
 
 
 class TooLateToUndo(ScreeningError):
@@ -24,4 +28,4 @@ class TooLateToUndo(ScreeningError):
 
     code = "too_late_to_undo"
     http_status = 409
-    what_to_do = "Open the study and answer again: the new answer replaces the old one, which stays in the history."
+    what_to_do = _("Open the study and answer again: the new answer replaces the old one, which stays in the history.")

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from django.utils.translation import gettext as _
+
+from ml.vocabulary import marked
 from screening.studies.models import Study
 
 
@@ -15,8 +18,8 @@ class Finding:
 
 
 QUESTIONS: Final = {
-    "covid": "Opacities of a pattern reported in COVID-19",
-    "pneumonia": "Opacities that suggest pneumonia",
+    "covid": marked("Opacities of a pattern reported in COVID-19"),
+    "pneumonia": marked("Opacities that suggest pneumonia"),
 }
 
 
@@ -25,4 +28,9 @@ def findings_of(study: Study) -> list[Finding]:
     labels: dict[str, None] = {}
     for flag_labels in study.screenings.values_list("model_version__flag_labels", flat=True).distinct():
         labels |= dict.fromkeys(flag_labels)
-    return [Finding(label, QUESTIONS.get(label, label.replace("_", " ").capitalize())) for label in labels]
+    return [Finding(label, _question(label)) for label in labels]
+
+
+def _question(label: str) -> str:
+    known = QUESTIONS.get(label)
+    return _(known) if known else label.replace("_", " ").capitalize()

@@ -9,19 +9,20 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from ml.vocabulary import marked
 from screening.review.models import Answer
 from screening.review.trays import Answered, Filters, Tray
 from screening.studies.models import StudyState
 
-UNUSABLE = "technically unusable"
+UNUSABLE = marked("technically unusable")
 REASONS = (
     ("", _("Choose a reason")),
-    ("not a frontal chest radiograph or axial slice", _("Not a frontal chest radiograph or axial slice")),
-    ("poor exposure or artefacts", _("Poor exposure or artefacts")),
-    ("cut off or rotated", _("Cut off or rotated")),
-    ("resolution too low", _("Resolution too low")),
+    (marked("not a frontal chest radiograph or axial slice"), _("Not a frontal chest radiograph or axial slice")),
+    (marked("poor exposure or artefacts"), _("Poor exposure or artefacts")),
+    (marked("cut off or rotated"), _("Cut off or rotated")),
+    (marked("resolution too low"), _("Resolution too low")),
     (UNUSABLE, _("Technically unusable")),
-    ("other, see comment", _("Other, see comment")),
+    (marked("other, see comment"), _("Other, see comment")),
 )
 
 

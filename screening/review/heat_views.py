@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.datastructures import MultiValueDictKeyError
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from screening.errors import ScreeningError
@@ -37,7 +38,7 @@ def heat_context(image: Image) -> dict[str, object]:
     """What the part of the page with a picture's maps needs."""
     lines = heat_of([image.pk])[image.pk]
     waiting = any(line.explanation is not None and line.explanation.state in PENDING for line in lines)
-    return {"image": image, "lines": lines, "waiting": waiting, "gone": _gone(lines), "caveat": CAVEAT}
+    return {"image": image, "lines": lines, "waiting": waiting, "gone": _gone(lines), "caveat": _(CAVEAT)}
 
 
 def _gone(lines: Sequence[HeatLine]) -> set[UUID]:

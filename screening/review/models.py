@@ -6,29 +6,30 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from screening.studies.models import Study
 from screening.users.models import Site
 
 
 class Answer(models.TextChoices):
-    PRESENT = "present", "Present"
-    ABSENT = "absent", "Absent"
-    UNSURE = "unsure", "Unsure"
-    NOT_ASSESSABLE = "not_assessable", "Not assessable"
+    PRESENT = "present", _("Present")
+    ABSENT = "absent", _("Absent")
+    UNSURE = "unsure", _("Unsure")
+    NOT_ASSESSABLE = "not_assessable", _("Not assessable")
 
 
 class Kind(models.TextChoices):
     """Why an answer was given. docs/reading.md says which kinds estimate what."""
 
-    FIRST = "first", "First opinion"
-    SAMPLED = "sampled", "First opinion on a study of the random sample"
-    SECOND_RANDOM = "second_random", "Second opinion, drawn at random"
-    SECOND_TARGETED = "second_targeted", "Second opinion, asked for by a rule"
-    ADJUDICATION = "adjudication", "Decision between two opinions"
-    AFTER_UNBLINDING = "after_unblinding", "Changed after the models' answer was shown"
-    CHANGED = "changed", "Changed by a reader who had seen the models' answer from the start"
-    ADDITIONAL = "additional", "A further opinion that nothing asked for"
+    FIRST = "first", _("First opinion")
+    SAMPLED = "sampled", _("First opinion on a study of the random sample")
+    SECOND_RANDOM = "second_random", _("Second opinion, drawn at random")
+    SECOND_TARGETED = "second_targeted", _("Second opinion, asked for by a rule")
+    ADJUDICATION = "adjudication", _("Decision between two opinions")
+    AFTER_UNBLINDING = "after_unblinding", _("Changed after the models' answer was shown")
+    CHANGED = "changed", _("Changed by a reader who had seen the models' answer from the start")
+    ADDITIONAL = "additional", _("A further opinion that nothing asked for")
 
 
 OPENING = (Kind.FIRST, Kind.SAMPLED)

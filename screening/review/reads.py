@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft
@@ -45,7 +46,7 @@ def turn_of(study: Study, reader: User, *, read_id: UUID | None) -> Turn:
     mine = list(Review.objects.filter(study=study, reader=reader))
     read = waiting_read(study, reader) if not mine else None
     if read_id is not None and (read is None or read.pk != read_id):
-        raise AlreadyRead("This study does not wait for this read of yours any more.")
+        raise AlreadyRead(_("This study does not wait for this read of yours any more."))
     here = [review for review in mine if review.revision == study.revision]
     if here:
         changed = Kind.AFTER_UNBLINDING if any(review.blinded for review in here) else Kind.CHANGED

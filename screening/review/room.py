@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ml.vocabulary import PLANE_BORDER
@@ -34,7 +35,7 @@ class Earlier:
 
     @property
     def title(self) -> str:
-        return self.named or f"{self.short}, {self.received:%Y-%m-%d}"
+        return self.named or f"{self.short}, {date_format(self.received, 'SHORT_DATE_FORMAT')}"
 
     @property
     def received(self) -> datetime:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -61,12 +62,12 @@ def record_review(
     """
     study = Study.objects.select_for_update().get(pk=study_id)
     if study.state in {*OPEN, StudyState.PURGED}:
-        raise IllegalTransition(f"A study that is {study.state} cannot be answered.")
+        raise IllegalTransition(_("A study that is %(state)s cannot be answered.") % {"state": _(study.state)})
     if revision is not None and revision != study.revision:
-        raise StudyMoved("A picture of this study came in since you opened it.")
+        raise StudyMoved(_("A picture of this study came in since you opened it."))
     refuse_taken(study, reader)
     if unassessed_only and not study.not_assessed:
-        raise StudyMoved("This study has been assessed since you opened the list.")
+        raise StudyMoved(_("This study has been assessed since you opened the list."))
     _check(answers, [finding.slug for finding in findings_of(study)])
     turn = turn_of(study, reader, read_id=read_id)
     scores = flagged_scores(study)
@@ -95,12 +96,15 @@ def record_review(
 
 def _check(answers: Mapping[str, AnswerIn], asked: Sequence[str]) -> None:
     if set(answers) != set(asked):
-        raise InvalidAnswer(f"Asked were: {', '.join(asked) or 'no findings'}.")
+        raise InvalidAnswer(_("Asked were: %(findings)s.") % {"findings": ", ".join(asked) or _("no findings")})
     for finding, given in answers.items():
         if given.answer not in Answer.values:
-            raise InvalidAnswer(f"The answer about {finding} is none of {', '.join(Answer.values)}.")
+            raise InvalidAnswer(
+                _("The answer about %(finding)s is none of %(answers)s.")
+                % {"finding": finding, "answers": ", ".join(Answer.values)}
+            )
         if given.answer == Answer.NOT_ASSESSABLE and not given.reason.strip():
-            raise InvalidAnswer(f"Why {finding} is not assessable is missing.")
+            raise InvalidAnswer(_("Why %(finding)s is not assessable is missing.") % {"finding": finding})
 
 
 def _supersede(study: Study, reader: User, reviews: Sequence[Review]) -> None:

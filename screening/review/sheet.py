@@ -10,7 +10,7 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from ml.vocabulary import NOT_ASSESSED_TEXT, note_text
+from ml.vocabulary import NOT_ASSESSED_TEXT
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import ChainReport, chain_key, verify_chain
 from screening.flows.correcting import corrections_of
@@ -22,6 +22,7 @@ from screening.review.forms import Given
 from screening.review.models import Review
 from screening.studies.models import Image, Study
 from screening.users.models import User
+from screening.wording import note
 
 LATEST_EVENTS: Final = 200
 _WORDS: Final = {
@@ -160,8 +161,8 @@ def _picture(image: Image, number: int, rows: Sequence[Screening]) -> Picture:
     return Picture(
         image=image,
         number=number,
-        notes=tuple(text for note in image.notes if (text := note_text(note))),
-        not_assessed=_CAUSES.get(code, code),
+        notes=tuple(text for stored in image.notes if (text := note(stored))),
+        not_assessed=_(_CAUSES[code]) if code in _CAUSES else code,
         opinions=tuple(sorted((of_picture(row) for row in rows), key=lambda opinion: opinion.version.name)),
     )
 

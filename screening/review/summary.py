@@ -32,7 +32,7 @@ def summary_of(reader: User) -> Summary:
     given = Review.objects.filter(reader=reader, created_at__gte=midnight).order_by("-created_at")
     reviews = list(given.select_related("study")[: SHOWN + 1])
     standing = [review for review in reviews[:SHOWN] if review.superseded_by_id is None]
-    counts = Counter(Answer(review.answer).label for review in standing)
+    counts = Counter(str(Answer(review.answer).label) for review in standing)
     session: set[UUID] = {
         review.study_id for review in standing if reader.last_login and review.created_at >= reader.last_login
     }

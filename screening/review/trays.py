@@ -23,6 +23,7 @@ from screening.review.order import Line, Place
 from screening.review.shelves import PAGE, InTray, Page, Shelf, dues_of, page, places_of
 from screening.studies.models import Study, StudyState
 from screening.users.models import Site, User
+from screening.wording import count
 
 __all__ = ["PAGE", "Filters", "InTray", "Page", "Place", "Tray", "in_tray", "page", "place_of", "waiting"]
 
@@ -193,4 +194,4 @@ def waiting(sites: Sequence[Site], tray: Tray, *, but: Q | None = None) -> Waiti
 def _count(studies: QuerySet[Study]) -> str:
     # In the order of the shelves, so that a planner takes them: those that wait may all lie at the end of the table.
     number = studies.order_by("site_id", "state", "completed_at")[: COUNTED + 1].count()
-    return str(number) if number <= COUNTED else f"{COUNTED:,}+"
+    return str(number) if number <= COUNTED else f"{count(COUNTED)}+"

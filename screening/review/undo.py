@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
+from django.utils.translation import gettext as _
 
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
@@ -43,7 +44,7 @@ def undo_answer(*, study_id: UUID, reader: User, actor: Actor) -> list[Review]:
     study = Study.objects.select_for_update().get(pk=study_id)
     reviews = undoable(reader, study_id)
     if not reviews:
-        raise TooLateToUndo("This answer can no longer be taken back.")
+        raise TooLateToUndo(_("This answer can no longer be taken back."))
     for review in reviews:
         _stand_back(review)
     record(actor, [_draft(study, review) for review in reviews])

@@ -6,28 +6,30 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from screening.leasing import Leased
 from screening.users.models import Site
 
 
 class UploadState(models.TextChoices):
-    OPEN = "open"
-    SEALED = "sealed"
-    FINISHED = "finished"
-    CANCELLED = "cancelled"
+    OPEN = "open", pgettext_lazy("state", "Open")
+    SEALED = "sealed", _("Sealed")
+    FINISHED = "finished", _("Finished")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class ItemState(models.TextChoices):
-    EXPECTED = "expected"
-    RECEIVED = "received"
-    DECODING = "decoding"  # leased by an ingest worker; counted as received
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    REJECTED = "rejected"
-    FAILED = "failed"
-    NOT_SENT = "not_sent"
-    CANCELLED = "cancelled"
+    EXPECTED = "expected", _("Expected")
+    RECEIVED = "received", _("Received")
+    DECODING = "decoding", _("Decoding")  # leased by an ingest worker; counted as received
+    ACCEPTED = "accepted", _("Accepted")
+    DUPLICATE = "duplicate", _("Duplicate")
+    REJECTED = "rejected", _("Rejected")
+    FAILED = "failed", _("Failed")
+    NOT_SENT = "not_sent", _("Not Sent")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 TERMINAL_ITEMS = (
@@ -42,9 +44,9 @@ PENDING_ITEMS = (ItemState.EXPECTED, ItemState.RECEIVED, ItemState.DECODING)
 
 
 class ChosenModality(models.TextChoices):
-    AUTO = "auto", "Tell from the file"
-    XRAY = "xray", "Chest radiographs"
-    CT = "ct", "Chest CT slices"
+    AUTO = "auto", _("Tell from the file")
+    XRAY = "xray", _("Chest radiographs")
+    CT = "ct", _("Chest CT slices")
 
 
 class Priority(models.TextChoices):
@@ -53,9 +55,9 @@ class Priority(models.TextChoices):
 
 
 class GroupBy(models.TextChoices):
-    AUTO = "auto", "DICOM by study, pictures one by one"
-    FILE = "file", "Every picture is a study"
-    FOLDER = "folder", "Pictures of a folder are a study"
+    AUTO = "auto", _("DICOM by study, pictures one by one")
+    FILE = "file", _("Every picture is a study")
+    FOLDER = "folder", _("Pictures of a folder are a study")
 
 
 class Upload(models.Model):
@@ -164,12 +166,12 @@ class Item(Leased):
 
 
 class ArchiveState(models.TextChoices):
-    RECEIVING = "receiving"
-    RECEIVED = "received"
-    EXPANDING = "expanding"
-    EXPANDED = "expanded"
-    REJECTED = "rejected"
-    CANCELLED = "cancelled"
+    RECEIVING = "receiving", _("Receiving")
+    RECEIVED = "received", _("Received")
+    EXPANDING = "expanding", _("Expanding")
+    EXPANDED = "expanded", _("Expanded")
+    REJECTED = "rejected", _("Rejected")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 PENDING_ARCHIVES = (ArchiveState.RECEIVING, ArchiveState.RECEIVED, ArchiveState.EXPANDING)

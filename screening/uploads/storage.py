@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from screening.errors import StorageFull
 
@@ -111,7 +112,7 @@ def raise_if_full(error: OSError) -> None:
         StorageFull: there was no room.
     """
     if error.errno in NO_ROOM:
-        raise StorageFull("There is no room left for this file.") from error
+        raise StorageFull(_("There is no room left for this file.")) from error
 
 
 def store_incoming(parts: Iterable[bytes]) -> Stored:

@@ -8,20 +8,25 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
 
 class Role(models.TextChoices):
     """What somebody does at a site. A user holds one role per site."""
 
-    STAFF = "staff", "Staff"
-    REVIEWER = "reviewer", "Reviewer"
-    INTEGRATOR = "integrator", "Integrator"
-    ADMIN = "admin", "Administrator"
+    STAFF = "staff", _("Staff")
+    REVIEWER = "reviewer", _("Reviewer")
+    INTEGRATOR = "integrator", _("Integrator")
+    ADMIN = "admin", _("Administrator")
 
 
 class User(AbstractUser):
     """A person, or the program of one. Belongs to sites through memberships."""
+
+    language = models.CharField(
+        max_length=12, blank=True, default="", db_default="", help_text="Of pages and letters; empty: the browser's."
+    )
 
     class Meta:
         ordering = ("username",)
@@ -30,8 +35,11 @@ class User(AbstractUser):
 class Reads(models.TextChoices):
     """Who reads what was not flagged."""
 
-    ALL = "read_all", "Every study"
-    FLAGGED_AND_SAMPLE = "read_flagged_and_sample", "What is flagged or not assessed, and a random sample of the rest"
+    ALL = "read_all", _("Every study")
+    FLAGGED_AND_SAMPLE = (
+        "read_flagged_and_sample",
+        _("What is flagged or not assessed, and a random sample of the rest"),
+    )
 
 
 class SiteQuerySet(models.QuerySet["Site"]):
@@ -171,10 +179,10 @@ class DisclaimerAcceptance(models.Model):
 class Scope(models.TextChoices):
     """What a token may do."""
 
-    READ = "read", "Read results"
-    UPLOAD = "upload", "Upload files and read receipts"
-    REVIEW = "review", "Record reviews"
-    WEBHOOKS = "webhooks", "Manage webhooks of the site"
+    READ = "read", _("Read results")
+    UPLOAD = "upload", _("Upload files and read receipts")
+    REVIEW = "review", _("Record reviews")
+    WEBHOOKS = "webhooks", _("Manage webhooks of the site")
 
 
 class ApiToken(AbstractAuthToken):

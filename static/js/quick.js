@@ -2,6 +2,7 @@
 
 import { el } from "./upload/dom.js";
 import { guardPage } from "./upload/zone.js";
+import { t } from "./words.js";
 
 const AGAIN = 3_000; // milliseconds until the verdict is asked for again after a failure
 
@@ -39,7 +40,7 @@ form.addEventListener("htmx:afterRequest", () => {
   input.value = ""; // the same picture may be asked about again
 });
 document.addEventListener("htmx:sendError", ({ detail }) => {
-  say(detail.elt === form ? "The service cannot be reached. Drop the picture again." : "The service cannot be reached. Asking again.");
+  say(detail.elt === form ? t("The service cannot be reached. Drop the picture again.") : t("The service cannot be reached. Asking again."));
 });
 // A verdict asks for itself by being loaded; where that fails it would never ask again.
 document.addEventListener("htmx:afterRequest", ({ detail: { elt, successful, xhr } }) => {

@@ -234,3 +234,16 @@ def test_whoever_wants_none_any_more_gets_none_that_waited(owner):
     assert mail.outbox == []
     assert not MailWish.objects.exists()
     assert Letter.objects.get().state == SendState.SENT  # it is done with
+
+
+def test_a_letter_is_written_in_the_language_that_its_reader_chose(owner):
+    owner.language = "de"
+    owner.save()
+    finished(owner, accepted=2, rejected=1)
+
+    assert drain() == 1
+
+    [letter] = mail.outbox
+    assert letter.subject == "Einer Ihrer Uploads ist abgeschlossen"
+    assert "Angenommen: 2\nAbgelehnt: 1" in letter.body
+    assert letter.body.endswith("\n\nNur für Lehr- und Ausbildungszwecke, kein Medizinprodukt.\n")

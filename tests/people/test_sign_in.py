@@ -38,7 +38,7 @@ def test_a_refused_try_says_the_same_for_known_unknown_and_closed_accounts(peopl
 
     def page(username: str) -> str:
         text = try_to_sign_in(username, "wrong").content.decode()
-        return text.replace(username, "NAME").split("</form>")[0].split('name="next"')[1]
+        return text.replace(username, "NAME").split('name="next"')[1].split("</form>")[0]
 
     pages = {page(keeper.username), page("nobody.of.this.name"), page("closed")}
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from ml.vocabulary import REFUSALS
@@ -106,8 +107,8 @@ class ArchiveOut(Shape):
             "size": instance.size,
             "state": instance.state,
             "code": instance.code or None,
-            "message": refusal.message if refusal else None,
-            "what_to_do": refusal.what_to_do if refusal else None,
+            "message": _(refusal.message) if refusal else None,
+            "what_to_do": _(refusal.what_to_do) if refusal else None,
         }
 
 

@@ -3,6 +3,9 @@
 from datetime import timedelta
 
 from django import template
+from django.utils.translation import gettext as _
+
+from screening.wording import decimal, figure
 
 register = template.Library()
 
@@ -10,7 +13,7 @@ register = template.Library()
 @register.filter
 def share(value: float | None) -> str:
     """A share with three decimals, or a dash: percent would hide how few cases stand behind it."""
-    return "-" if value is None else f"{value:.3f}"
+    return "-" if value is None else decimal(value, 3)
 
 
 @register.filter
@@ -20,5 +23,13 @@ def hours(value: timedelta | None) -> str:
         return "-"
     minutes = value.total_seconds() / 60
     if minutes < 120:
-        return f"{minutes:.0f} min"
-    return f"{minutes / 60:.1f} h" if minutes < 2 * 24 * 60 else f"{minutes / 60 / 24:.1f} d"
+        return _("%(n)s min") % {"n": decimal(minutes, 0)}
+    if minutes < 2 * 24 * 60:
+        return _("%(n)s h") % {"n": decimal(minutes / 60, 1)}
+    return _("%(n)s d") % {"n": decimal(minutes / 60 / 24, 1)}
+
+
+@register.filter
+def point(value: float) -> str:
+    """An operating point, as short as it can be."""
+    return figure(value)

@@ -5,6 +5,11 @@ const HEIGHT = 220;
 const DAY = 86_400; // seconds
 const COLOURS = ["--line-strong", "--accent", "--flag", "--violet"];
 const drawn = new Map();
+const LANGUAGE = document.documentElement.lang;
+const numeral = new Intl.NumberFormat(LANGUAGE);
+const day = new Intl.DateTimeFormat(LANGUAGE, { day: "numeric", month: "short", timeZone: "UTC" });
+const NUMBERS = (_, values) => values.map((value) => numeral.format(value));
+const BY_DAY = { incrs: [1, 2, 7, 14, 28, 91, 182].map((days) => days * DAY), values: (_, moments) => moments.map((moment) => day.format(new Date(moment * 1e3))) };
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -37,7 +42,7 @@ function draw(figure) {
       height: HEIGHT,
       tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1e3), "UTC"),
       scales: { x: isTime ? { time: true, range: days } : { time: false, range: [0, 1] }, y: { range: (_, low, high) => [Math.min(0, low), isTime ? Math.max(high * 1.1, 1) : 1] } },
-      axes: [axis, { ...axis, size: 44 }],
+      axes: [isTime ? { ...axis, ...BY_DAY } : { ...axis, values: NUMBERS }, { ...axis, size: 44, values: NUMBERS }],
       legend: { live: false },
       series: [
         {},

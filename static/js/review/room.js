@@ -213,4 +213,5 @@ export class Room {
 }
 
 /** A number as people read it: whole where that says enough. */
-const told = (value) => (Math.abs(value) >= 20 ? String(Math.round(value)) : String(Number(value.toPrecision(3))));
+const figures = new Intl.NumberFormat(document.documentElement.lang, { maximumSignificantDigits: 3, useGrouping: false });
+const told = (value) => (Math.abs(value) >= 20 ? String(Math.round(value)) : figures.format(value));

@@ -1,6 +1,7 @@
 /** Calls to the API: the session's cookie, the CSRF header, back-off, and errors in the service's own words. */
 
 import { Stopped } from "./control.js";
+import { language, t } from "../words.js";
 
 const UNANSWERED = 0; // the service was not reached, or a file of the body cannot be read
 const AGAIN = new Set([UNANSWERED, 408, 425, 429, 500, 502, 503, 504]);
@@ -9,7 +10,7 @@ const LONGEST = 30_000; // milliseconds between two tries
 /** A refusal: what happened, what to do, and a stable code. */
 export class Refused extends Error {
   constructor(status, { code = "error", message = "", what_to_do = "" } = {}) {
-    super([message || `The service answered ${status}.`, what_to_do].filter(Boolean).join(" "));
+    super([message || t("The service answered {status}.", { status }), what_to_do].filter(Boolean).join(" "));
     this.status = status;
     this.code = code;
   }
@@ -24,7 +25,7 @@ const cookie = (name) => document.cookie.split("; ").find((part) => part.startsW
  */
 export function call(method, url, { json, form, blob, headers = {}, control, onSent, onTrouble, onLost, tries = Infinity } = {}) {
   const body = json === undefined ? (form ?? blob ?? null) : JSON.stringify(json);
-  const all = { "X-CSRFToken": cookie("csrftoken"), Accept: "application/json", ...headers };
+  const all = { "X-CSRFToken": cookie("csrftoken"), "X-Page-Language": language, Accept: "application/json", ...headers };
   if (json !== undefined) all["Content-Type"] = "application/json";
   return again(() => once(method, url, { body, headers: all, control, onSent }), { control, onTrouble, onLost, tries });
 }
@@ -61,7 +62,7 @@ function once(method, url, { body, headers, control, onSent }) {
       if (ok) settle(resolve, { body: answer, header: (name) => request.getResponseHeader(name) });
       else settle(reject, new Refused(request.status, answer ?? {}));
     };
-    request.onerror = () => settle(reject, new Refused(0, { code: "unreachable", message: "The service cannot be reached." }));
+    request.onerror = () => settle(reject, new Refused(0, { code: "unreachable", message: t("The service cannot be reached.") }));
     request.onabort = () => settle(reject, new Stopped());
     control?.signal.addEventListener("abort", stop, { once: true });
     request.send(body);

@@ -3,9 +3,10 @@
 import { isArchive } from "./files.js";
 import { UNREADABLE } from "./readable.js";
 import { count } from "./text.js";
+import { t } from "../words.js";
 
-const EMPTY = { code: "empty_here", message: "The zip is empty.", what_to_do: "Make it again." };
-const ASK = "Send a smaller one, or ask the operator to raise the limit.";
+const EMPTY = { code: "empty_here", message: t("The zip is empty."), what_to_do: t("Make it again.") };
+const ASK = t("Send a smaller one, or ask the operator to raise the limit.");
 
 /**
  * Part what may be sent (`kept`) from what may not.
@@ -30,16 +31,16 @@ function reason(entry, limits) {
   if (!entry.file) return UNREADABLE;
   if (isArchive(entry)) {
     if (!entry.file.size) return EMPTY;
-    return entry.file.size > Number(limits.limitArchiveBytes) ? tooLarge(`a zip of at most ${limits.limitArchive}`) : null;
+    return entry.file.size > Number(limits.limitArchiveBytes) ? tooLarge(t("The service takes a zip of at most {size}.", { size: limits.limitArchive })) : null;
   }
-  return entry.file.size > Number(limits.limitFileBytes) ? tooLarge(`a file of at most ${limits.limitFile}`) : null;
+  return entry.file.size > Number(limits.limitFileBytes) ? tooLarge(t("The service takes a file of at most {size}.", { size: limits.limitFile })) : null;
 }
 
-const tooLarge = (most) => ({ code: `too_large_here ${most}`, message: `The service takes ${most}.`, what_to_do: ASK });
+const tooLarge = (message) => ({ code: `too_large_here ${message}`, message, what_to_do: ASK });
 
 /** What is wrong with the number of files; nothing if they are not too many. */
 export function tooMany(entries, limits) {
   const files = entries.filter((entry) => !isArchive(entry)).length;
   if (files <= Number(limits.limitFiles)) return "";
-  return `These are ${count(files)} files; an upload takes at most ${count(Number(limits.limitFiles))}. Choose fewer at a time.`;
+  return t("These are {n} files; an upload takes at most {most}. Choose fewer at a time.", { n: count(files), most: count(Number(limits.limitFiles)) });
 }

@@ -10,8 +10,9 @@ import { showPreflight } from "./preflight.js";
 import { perFrame, Rate } from "./rate.js";
 import { refusedGroups } from "./refused.js";
 import { Run } from "./run.js";
-import { bytes, count, duration, plural } from "./text.js";
+import { bytes, count, duration, files as filesOf } from "./text.js";
 import { guardPage, watchZone } from "./zone.js";
+import { t, tn } from "../words.js";
 
 const root = $("#uploader");
 const detailOf = (key) => root.dataset.detail.replace("00000000-0000-0000-0000-000000000000", key);
@@ -38,7 +39,7 @@ if (root.dataset.known) continueWith({ key: root.dataset.known, name: root.datas
 /** Take a choice to where it belongs: to the continued upload, or to a new one unless an open one looks the same. */
 async function take(promise) {
   run = null;
-  $("[data-looking-files]").textContent = "Finding the files…";
+  $("[data-looking-files]").textContent = t("Finding the files…");
   $("[data-looking-bytes]").textContent = "";
   $("[data-looking-bar]").value = 0;
   showPanel("looking");
@@ -62,24 +63,24 @@ async function look(chosen) {
   const all = run.bytes;
   const show = perFrame(({ files, bytes: hashed }) => {
     $("[data-looking-bar]").value = all ? hashed / all : 1;
-    $("[data-looking-files]").textContent = `${count(files)} of ${plural(total, "file")}`;
-    $("[data-looking-bytes]").textContent = `${bytes(hashed)} of ${bytes(all)}`;
+    $("[data-looking-files]").textContent = tn("{done} of {n} file", "{done} of {n} files", total, { done: count(files) });
+    $("[data-looking-bytes]").textContent = t("{done} of {all}", { done: bytes(hashed), all: bytes(all) });
   });
   show({ files: 0, bytes: 0 });
   const preflight = await run.look((done) => show({ ...done }));
-  $("[data-preflight-name]").textContent = folderOf(entries) || plural(entries.length, "file");
+  $("[data-preflight-name]").textContent = folderOf(entries) || filesOf(entries.length);
   showPreflight($('[data-panel="preflight"]'), run, preflight, left);
   showPanel("preflight");
   run.busy = false;
-  return say("The files were looked at. Read what will be sent, then send.");
+  return say(t("The files were looked at. Read what will be sent, then send."));
 }
 
 /** Why nothing can come of a choice; nothing if something can. */
 function objection(chosen, entries, refused) {
   const boxes = Array.from(document.querySelectorAll('[name="models"]'));
-  if (!chosen.length) return "There is no file in it.";
-  if (!entries.length) return `None of it can be sent. ${refused[0].message} ${refused[0].what_to_do}`;
-  if (boxes.length && !boxes.some((box) => box.checked) && !continued()) return "Choose at least one model first.";
+  if (!chosen.length) return t("There is no file in it.");
+  if (!entries.length) return t("None of it can be sent. {why}", { why: `${refused[0].message} ${refused[0].what_to_do}` });
+  if (boxes.length && !boxes.some((box) => box.checked) && !continued()) return t("Choose at least one model first.");
   return tooMany(chosen, root.dataset);
 }
 
@@ -128,7 +129,7 @@ async function guarded(act) {
 function showFailure(error, key) {
   const goesOn = key && error.code !== "upload_closed" && error.status !== 404;
   const again = $("[data-failed-continue]");
-  $("[data-failed-message]").textContent = error instanceof Stopped ? "You stopped it." : error.message;
+  $("[data-failed-message]").textContent = error instanceof Stopped ? t("You stopped it.") : error.message;
   for (const part of document.querySelectorAll("[data-failed-open]")) part.hidden = !goesOn;
   $("[data-failed-detail]").hidden = !key;
   if (key) $("[data-failed-detail]").href = detailOf(key);
@@ -153,7 +154,7 @@ function options(entries) {
 }
 
 function showTrouble(trouble) {
-  const text = trouble ? `${trouble.error.message} Trying again in ${duration(trouble.wait / 1000)}.` : "";
+  const text = trouble ? t("{why} Trying again in {time}.", { why: trouble.error.message, time: duration(trouble.wait / 1000) }) : "";
   for (const line of document.querySelectorAll("[data-trouble]")) line.textContent = text;
 }
 
@@ -167,5 +168,5 @@ function togglePause() {
 /** The button says what it will do; the title what is. */
 function showPaused(paused) {
   for (const part of document.querySelectorAll("[data-paused]")) part.hidden = (part.dataset.paused === "yes") !== paused;
-  $("[data-sending-title]").textContent = paused ? "Paused" : "Sending";
+  $("[data-sending-title]").textContent = paused ? t("Paused") : t("Sending");
 }

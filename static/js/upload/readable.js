@@ -1,17 +1,19 @@
 /** Whether a chosen file is still the one that was looked at. Over one that is not, the browser breaks off a whole request. */
 
+import { t } from "../words.js";
+
 export const UNREADABLE = {
   state: "unreadable",
   code: "unreadable_here",
-  message: "The browser could not read it.",
-  what_to_do: "Check that it is still there and may be read, then choose it again.",
+  message: t("The browser could not read it."),
+  what_to_do: t("Check that it is still there and may be read, then choose it again."),
 };
 
 const CHANGED = {
   state: "unreadable",
   code: "changed_here",
-  message: "It changed, moved or went away after it was looked at, and was not sent.",
-  what_to_do: "Send it with another upload once it is at rest.",
+  message: t("It changed, moved or went away after it was looked at, and was not sent."),
+  what_to_do: t("Send it with another upload once it is at rest."),
 };
 
 /** Some entries can no longer be sent; the others of the same request can. */

@@ -1,7 +1,8 @@
 /** Files that are not sent, grouped by reason: thousands of refusals stay a short list. */
 
 import { el } from "./dom.js";
-import { count, plural } from "./text.js";
+import { count } from "./text.js";
+import { t, tn } from "../words.js";
 
 const SHOWN = 5; // paths named for each reason
 
@@ -14,8 +15,8 @@ export function refusedGroups(refused, { open = false } = {}) {
     groups.set(one.code, group);
   }
   return Array.from(groups.values(), (group) => el("details", { class: "refused", open },
-    el("summary", {}, `${plural(group.paths.length, "file")} refused: ${group.message}`),
+    el("summary", {}, tn("{n} file refused: {why}", "{n} files refused: {why}", group.paths.length, { why: group.message })),
     el("p", { class: "small muted" }, group.what_to_do ?? ""),
     el("ul", {}, ...group.paths.slice(0, SHOWN).map((path) => el("li", { class: "path" }, path)),
-      group.paths.length > SHOWN ? el("li", { class: "muted" }, `and ${count(group.paths.length - SHOWN)} more`) : null)));
+      group.paths.length > SHOWN ? el("li", { class: "muted" }, t("and {n} more", { n: count(group.paths.length - SHOWN) })) : null)));
 }

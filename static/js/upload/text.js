@@ -1,11 +1,12 @@
 /** Numbers as people read them. */
 
-const whole = new Intl.NumberFormat("en");
+import { number, t, tn } from "../words.js";
+
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-export const count = (n) => whole.format(n);
+export const count = (n) => number(n);
 
-export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
+export const files = (n) => tn("{n} file", "{n} files", n);
 
 export function bytes(n) {
   let unit = 0;
@@ -14,12 +15,12 @@ export function bytes(n) {
     value /= 1000;
     unit += 1;
   }
-  return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+  return `${unit && value < 100 ? number(value, 1) : number(Math.round(value))} ${UNITS[unit]}`;
 }
 
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return "–";
-  if (seconds < 60) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
-  return `${Math.floor(seconds / 3600)} h ${Math.round((seconds % 3600) / 60)} min`;
+  if (seconds < 60) return t("{n} s", { n: Math.max(1, Math.round(seconds)) });
+  if (seconds < 3600) return t("{n} min", { n: Math.round(seconds / 60) });
+  return t("{h} h {m} min", { h: Math.floor(seconds / 3600), m: Math.round((seconds % 3600) / 60) });
 }
