@@ -52,6 +52,11 @@ class Veil:
         return [] if self._is_free else [site for site in self.reading if vars(site)["is_bound"]]
 
     @property
+    def administered(self) -> list[Site]:
+        """Where the user reads without being bound: as an administrator."""
+        return [site for site in self.reading if not vars(site)["is_bound"]]
+
+    @property
     def blinded_sites(self) -> list[UUID]:
         """Of them, those at which every study is hidden."""
         return [site.pk for site in self.sites if site.blinded_since]

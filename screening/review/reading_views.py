@@ -68,7 +68,7 @@ def to_read(request: HttpRequest) -> HttpResponse:
         "news_query": urlencode({"tray": "to_read", "since": timezone.now().isoformat()}),
         "bookmark": bookmark_of(reader),
         "undo": undoable(reader),
-        "stranded": stranded_for(reader),
+        "stranded": stranded_for(veil),
     }
     return render(request, "review/to_read.html", context)
 

@@ -14,10 +14,9 @@ from django.db.models import Count, Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 
 from screening.review.blind_lists import COMPLETE
-from screening.review.blinding import BOUND
+from screening.review.blinding import BOUND, Veil
 from screening.review.models import FurtherRead, ReadState, Review, Stage
-from screening.users.models import Membership, Site, User
-from screening.users.roles import ADMINISTRATORS, sites_where
+from screening.users.models import Membership, Site
 
 NOBODY: Final = 0  # the key of no user
 
@@ -61,6 +60,6 @@ def stranded_at(sites: Sequence[Site]) -> list[Stranded]:
     ]
 
 
-def stranded_for(user: User) -> list[Stranded]:
-    """The same at the sites that somebody administers: nobody else can do anything about it."""
-    return stranded_at(list(sites_where(user, ADMINISTRATORS).order_by("name")))
+def stranded_for(veil: Veil) -> list[Stranded]:
+    """The same at the sites that somebody administers: nobody else can do anything about it. Others ask nothing."""
+    return stranded_at(sorted(veil.administered, key=lambda site: site.name))

@@ -74,7 +74,7 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
         "sites": sites,
         "reviewers": readers_of(sites),
         "looked": page.looked,
-        "stranded": stranded_for(reader),
+        "stranded": stranded_for(veil),
         "news_query": urlencode(
             {"tray": filters.tray.value, **filters.as_query(), "since": timezone.now().isoformat()}
         ),

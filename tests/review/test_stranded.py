@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from screening.metrics.queues import reads
+from screening.review.blinding import Veil
 from screening.review.models import FurtherRead, ReadState
 from screening.review.stranded import stranded_at, stranded_for
 from screening.studies.models import Study, StudyState
@@ -116,7 +117,7 @@ def test_administrators_see_it_on_their_lists_and_numbers_and_reviewers_do_not(r
         seen[name] = ["data-stranded" in client.get(page).content.decode() for page in pages]
 
     assert seen == {"admin": [True, True, True], "reviewer": [False, False, False]}
-    assert stranded_for(room.one) == []
+    assert stranded_for(Veil(room.one)) == []
 
 
 def test_the_figure_counts_them_by_stage(room):
