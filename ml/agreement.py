@@ -10,6 +10,8 @@ from math import sqrt
 from statistics import NormalDist
 from typing import TypeVar
 
+from ml.statistics import clopper_pearson
+
 Category = TypeVar("Category")
 Table = Sequence[Sequence[float]]
 
@@ -55,6 +57,9 @@ def kappa_value(table: Table) -> float | None:
 def cohen_kappa(table: Table, confidence: float = 0.95) -> Kappa | None:
     """Return Cohen's kappa of a table of counts with its large-sample interval; the ends lie within -1 and 1.
 
+    Where the two never differ, that interval would claim certainty: its lower end lets as large a part of the cases
+    differ as the exact interval of 0 of them allows.
+
     Returns:
         None where kappa is not defined, see `kappa_value`.
 
@@ -71,6 +76,8 @@ def cohen_kappa(table: Table, confidence: float = 0.95) -> Kappa | None:
     total, size = _total(table), range(len(table))
     rows, columns = _margins(table)
     expected = _by_chance(table)
+    if _agreed(table) == total:  # no variance to be seen: as many may differ as the exact interval of none allows
+        return Kappa(kappa, max(-1.0, 1 - clopper_pearson(0, round(total), confidence).high / (1 - expected)), 1.0)
     diagonal = sum(table[i][i] / total * (1 - (rows[i] + columns[i]) * (1 - kappa)) ** 2 for i in size)
     others = sum(table[i][j] / total * (columns[i] + rows[j]) ** 2 for i in size for j in size if i != j)
     centre = (kappa - expected * (1 - kappa)) ** 2

@@ -172,7 +172,9 @@ def _not_too_sure(estimate: Estimate, cases: Sequence[Case], *, present: bool) -
     right = estimate.value == 1
     # Of what is present the empty side is "not flagged" when all were found; of what is absent it is "flagged".
     empty_side = [case for case in cases if case.flagged != (present == right)]
-    bound = clopper_pearson(0, len({case.patient for case in empty_side})).high if empty_side else 0.0
+    if not empty_side:  # no case could have shown the opposite
+        return Estimate(estimate.value, None)
+    bound = clopper_pearson(0, len({case.patient for case in empty_side})).high
     unseen = bound * sum(case.weight for case in empty_side)
     seen = sum(case.weight for case in cases if case.present == present)
     share = unseen / (unseen + seen)

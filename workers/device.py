@@ -4,24 +4,36 @@ import threading
 from types import TracebackType
 from typing import Final
 
+PASSES: Final = 8  # turns of those in a hurry while another waits, after which it has its own
+
 
 class Device:
-    """A lock that whoever is in a hurry takes before all others that wait for it."""
+    """A lock that whoever is in a hurry takes before all others that wait for it, though not for ever."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._taken = False
         self._hurried = 0  # of those that wait
+        self._usual = 0  # of those that wait
+        self._passed = 0  # turns in a hurry since one of the others waits
 
     def acquire(self, *, hurried: bool = False) -> None:
         """Wait until the device is free, and take it."""
         with self._changed:
             self._hurried += hurried
+            self._usual += not hurried
             try:
-                self._changed.wait_for(lambda: not self._taken and (hurried or not self._hurried))
+                self._changed.wait_for(lambda: not self._taken and self._is_next(hurried=hurried))
                 self._taken = True
             finally:
                 self._hurried -= hurried
+                self._usual -= not hurried
+            self._passed = self._passed + 1 if hurried and self._usual else 0
+
+    def _is_next(self, *, hurried: bool) -> bool:
+        if hurried:
+            return not self._usual or self._passed < PASSES
+        return not self._hurried or self._passed >= PASSES
 
     def release(self) -> None:
         """Let the next one have it."""

@@ -66,16 +66,18 @@ TURNS: Final = Turns()
 
 def screen_urgent(stop: Stop) -> bool:
     """Screen some urgent rows, if there are any; all that one hand does, so that they meet no batch before them."""
-    return any(screen_batch(lane, stop, urgent=True) for lane in lanes_with_work(urgent=True))
+    return _screen_in_turn(lanes_with_work(urgent=True), stop, urgent=True)
 
 
 def screen_somewhere(stop: Stop) -> bool:
     """Screen urgent rows, or else one batch of the lane whose turn it is. Whether there was any."""
-    if screen_urgent(stop):
-        return True
-    for lane in TURNS.order(lanes_with_work()):
+    return screen_urgent(stop) or _screen_in_turn(lanes_with_work(), stop)
+
+
+def _screen_in_turn(lanes: Sequence[UUID], stop: Stop, *, urgent: bool = False) -> bool:
+    for lane in TURNS.order(lanes):
         TURNS.took(lane)
-        if screen_batch(lane, stop):
+        if screen_batch(lane, stop, urgent=urgent):
             return True
     return False
 

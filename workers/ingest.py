@@ -56,13 +56,16 @@ def ingest_next_batch() -> None:
 
 def ingest_urgent(stop: Stop) -> bool:
     """The step of the hand that is kept free for urgent files: it never has a chunk of others to finish first."""
-    return urgent_items_wait() and ingest_chunk(stop)
+    return urgent_items_wait() and _ingest_some(stop, min(URGENT_CHUNK, _share()), urgent=True)
 
 
 def ingest_chunk(stop: Stop) -> bool:
     """Lease some received files and bring each to an outcome; urgent ones by themselves. Whether there were any."""
-    urgent = urgent_items_wait()
-    lease, items = claim_items(URGENT_CHUNK if urgent else _share(), urgent=urgent)
+    return ingest_urgent(stop) or _ingest_some(stop, _share())  # another hand may have taken the urgent ones
+
+
+def _ingest_some(stop: Stop, most: int, *, urgent: bool = False) -> bool:
+    lease, items = claim_items(most, urgent=urgent)
     if not items:
         return False
     reach("ingest.claimed")

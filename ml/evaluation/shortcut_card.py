@@ -38,7 +38,7 @@ METHOD: Final = (
     "altered pictures; not retrained: on the original ones; shipped: the model itself, which has seen these pictures. "
     f"Rule: no lungs retrained at or above the original less {ALLOWED_DROP}."
 )
-TUNED: Final = " The trunk was tuned once for each fold, on the pictures of the others alone."
+TUNED: Final = " The trunk was tuned again for each fold, as the model was, on the pictures of the others alone."
 
 
 @dataclass(frozen=True, slots=True)

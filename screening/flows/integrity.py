@@ -19,6 +19,8 @@ from django.db.models.functions import Now
 from screening.audit.models import AuditEvent, AuditHead
 from screening.audit.services import check_links
 from screening.flows.explained import files_of
+from screening.leasing import rows_of
+from screening.outbox.models import Delivery, Letter
 from screening.results.models import (
     NOT_ASSESSED,
     PENDING,
@@ -42,6 +44,7 @@ from screening.uploads.models import (
 
 AT_ONCE: Final = 2000
 LONG_AGO: Final = timedelta(minutes=5)
+LEASED: Final = (Screening, Item, Explanation, Archive, Delivery, Letter)
 STORED: Final = Image.objects.filter(site_id=OuterRef("upload__site_id"), sha256=OuterRef("sha256"))  # of an item
 
 
@@ -109,7 +112,7 @@ def _images_have_screenings() -> Findings:
 
 def _nothing_is_doubled() -> Findings:
     """The database's keys forbid it; this holds where a key was lost, in a restored copy say."""
-    rows = Screening.objects.order_by().values(*_SCREENED).annotate(n=Count("pk")).filter(n__gt=1)
+    rows = Screening.with_trials.order_by().values(*_SCREENED, "trial").annotate(n=Count("pk")).filter(n__gt=1)
     for image, slug, version, pipeline in rows.values_list(*_SCREENED):
         yield str(image), f"screened more than once by {slug}@{version} at pipeline {pipeline}"
     frames = Image.objects.order_by().values("site", "sha256", "frame").annotate(n=Count("pk")).filter(n__gt=1)
@@ -153,8 +156,8 @@ def _balance(kind: str, states: Mapping[object, str], expected: Mapping[str, int
 
 def _nothing_is_stuck() -> Findings:
     """Leases far beyond their end: nobody reclaims them."""
-    for model in (Screening, Item, Explanation):
-        late = model.objects.filter(lease_until__lt=Now() - LONG_AGO)
+    for model in LEASED:
+        late = rows_of(model).filter(lease_until__lt=Now() - LONG_AGO)
         for pk in late.values_list("pk", flat=True):
             yield str(pk), "a lease ran out more than five minutes ago"
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from screening import leasing
 from screening.leasing import Lease
-from screening.outbox.models import Delivery, Letter, Sending, SendState
+from screening.outbox.models import Delivery, Endpoint, Letter, Sending, SendState
 from screening.retrying import again_on_conflict
 from screening.upserting import write_columns
 
@@ -37,8 +37,16 @@ def next_endpoint() -> UUID | None:
     return due_deliveries().order_by("rank", "pk").values_list("endpoint_id", flat=True).first()
 
 
+@again_on_conflict
+@transaction.atomic
 def claim_deliveries(*, endpoint_id: UUID, limit: int) -> tuple[Lease, list[Delivery]]:
-    """Lease up to `limit` due deliveries of one endpoint, in the order of their rank."""
+    """Lease up to `limit` due deliveries of one endpoint, in the order of their rank.
+
+    Under the lock of the endpoint: two hands that come at once would both find that nobody tells it anything.
+    """
+    free = Endpoint.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=endpoint_id)
+    if free.first() is None:
+        return Lease(UUID(int=0), 0), []
     waiting = due_deliveries().filter(endpoint_id=endpoint_id).select_related("endpoint")
     return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=SendState.LEASED)
 

@@ -60,6 +60,14 @@ def test_agreement_is_told_raw_and_for_each_answer():
     assert specific_share(table, 1) == pytest.approx(30 / 45)
 
 
+@pytest.mark.parametrize(("each", "least"), [(1, -0.69), (5, 0.38), (200, 0.98)])
+def test_two_who_never_differed_are_not_told_to_agree_for_certain(each, least):
+    kappa = cohen_kappa([[each, 0], [0, each]])
+
+    assert (kappa.value, kappa.high) == (1.0, 1.0)
+    assert kappa.low == pytest.approx(least, abs=0.01)
+
+
 @pytest.mark.parametrize("table", [[[0, 0], [0, 0]], [[5, 3], [0, 0]], [[5, 0], [3, 0]], [[8, 0], [0, 0]]])
 def test_a_judge_who_always_says_the_same_has_no_kappa(table):
     assert cohen_kappa(table) is None

@@ -85,7 +85,7 @@ def test_what_is_found_without_a_source_or_with_a_tuned_trunk_gets_onto_the_card
     for start in (NEVER_SEEN, NEVER_SEEN_TUNED):
         assert sum(limit.startswith(start) for limit in card.limits) == 2
     assert tested.shortcut == card.shortcut
-    assert "tuned once for each fold" in card.shortcut["method"]
+    assert "tuned again for each fold, as the model was" in card.shortcut["method"]
     assert (card.shortcut["folds_held_out"], card.shortcut["pictures"]) == ("1 of 2", 24)
     assert card.model_sha256 == before.model_sha256
 

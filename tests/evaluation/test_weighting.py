@@ -92,6 +92,14 @@ def test_pictures_of_one_patient_are_no_more_witnesses_than_the_patient():
     assert told_copied.interval.high == pytest.approx(told.interval.high)
 
 
+def test_where_every_case_was_flagged_no_interval_claims_that_none_is_missed():
+    cases = [Case(patient=f"f{n}", present=True, flagged=True, score=0.9, weight=1) for n in range(40)]
+
+    estimate = sensitivity(cases, seed=1)
+
+    assert (estimate.value, estimate.interval) == (1.0, None)
+
+
 def test_no_miss_in_150_sampled_still_allows_some():
     found = [Case(patient=f"f{n}", present=n < 40, flagged=True) for n in range(60)]
     sampled = [Case(patient=f"s{n}", present=False, flagged=False, weight=10) for n in range(150)]

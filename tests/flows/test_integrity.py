@@ -1,14 +1,19 @@
 """Each promise broken on purpose, and the question that finds it."""
 
+from datetime import timedelta
+from uuid import uuid4
+
 import pytest
+from django.utils import timezone
 
 from screening.flows.integrity import find_violations
-from screening.results.models import Screening
+from screening.outbox.models import Delivery, Endpoint, SendState
+from screening.results.models import Screening, ScreeningState
 from screening.studies.models import Image
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState, Upload, UploadState
 from screening.uploads.storage import blob_folder, incoming_path
 from screening.users.models import Site
-from tests.factories import ImageFactory, ItemFactory, ScreeningFactory, StudyFactory, UploadFactory
+from tests.factories import ImageFactory, ItemFactory, ScreeningFactory, SiteFactory, StudyFactory, UploadFactory
 from tests.workers.conftest import noop, site, staff, upload_of
 from tests.workers.test_ingest import ingest_all, radiographs
 
@@ -102,3 +107,18 @@ def test_rows_of_a_cancelled_upload_that_still_wait_are_found():
 
     assert found("sums") == [str(row.upload_id)]
     assert Item.objects.count() + Screening.objects.count() == 1
+
+
+@pytest.mark.parametrize("kind", ["trial", "archive", "delivery"])
+def test_a_lease_that_nobody_frees_is_found_in_every_lane(kind):
+    late = {"lease_token": uuid4(), "lease_until": timezone.now() - timedelta(minutes=6)}
+    if kind == "trial":
+        row = ScreeningFactory(trial=True, state=ScreeningState.LEASED, **late)
+    elif kind == "archive":
+        row = Archive.objects.create(upload=UploadFactory(), state=ArchiveState.EXPANDING, size=1, **late)
+    else:
+        endpoint = Endpoint.objects.create(site=SiteFactory(), url="https://example.org/")
+        told = {"kind": "test", "subject": endpoint.pk, "subject_state": "", "change_number": 0}
+        row = Delivery.objects.create(endpoint=endpoint, state=SendState.LEASED, **told, **late)
+
+    assert found("stuck") == [str(row.pk)]

@@ -16,13 +16,15 @@ from screening.flows.acts import cancel_upload, seal_upload
 from screening.flows.ingested import record_ingested
 from screening.flows.integrity import find_violations
 from screening.flows.scored import record_outcomes
+from screening.outbox.leases import claim_deliveries
+from screening.outbox.models import Delivery, Endpoint
 from screening.results.leases import claim_batch
 from screening.results.models import Screening, ScreeningState
 from screening.studies.models import Image, SiteChange, Study
 from screening.studies.values import IngestedFile, IngestedPicture, ItemOutcome, ModelIdentity, ScreenOutcome
 from screening.uploads.leases import claim_items
 from screening.uploads.models import Item, ItemState, UploadState
-from tests.factories import ModelVersionFactory, UploadFactory
+from tests.factories import ModelVersionFactory, SiteFactory, UploadFactory
 from tests.workers.processes import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +74,16 @@ def screen_all(version_id) -> int:
             )
         except LeaseLost:
             continue
+
+
+def test_hands_that_come_at_once_tell_one_endpoint_one_after_the_other():
+    endpoint = Endpoint.objects.create(site=SiteFactory(), url="https://example.org/")
+    told = {"kind": "test", "subject": endpoint.pk, "subject_state": "", "change_number": 0}
+    Delivery.objects.bulk_create(Delivery(endpoint=endpoint, rank=place, **told) for place in range(64))
+
+    taken = at_the_same_time(lambda: len(claim_deliveries(endpoint_id=endpoint.pk, limit=8)[1]))
+
+    assert sorted(taken) == [0, 0, 0, 8]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from screening.uploads.ranks import HEAD_START
 from tests.factories import ItemFactory, ModelVersionFactory, ScreeningFactory
 from workers import inference, ingest, lifecycle
 from workers.crew import Stop
-from workers.device import Device
+from workers.device import PASSES, Device
 
 pytestmark = pytest.mark.django_db
 NOW, URGENT = timezone.now().timestamp, lambda: timezone.now().timestamp() - HEAD_START
@@ -100,3 +100,53 @@ def test_the_device_goes_to_whoever_is_in_a_hurry_before_all_others_that_wait() 
 
     assert took == ["hurried", "usual", "usual", "usual"]
     assert not device.locked()
+
+
+def test_a_stream_in_a_hurry_keeps_nobody_from_the_device_for_ever() -> None:
+    device, took, ended = Device(), [], threading.Event()
+
+    def stream() -> None:
+        while not ended.is_set():
+            device.acquire(hurried=True)
+            took.append("hurried")
+            device.release()
+
+    with device:
+        hands = [threading.Thread(target=stream) for _ in range(4)]
+        for hand in hands:
+            hand.start()
+        usual = waiting_for(device, took, "usual", hurried=False)
+        eventually(lambda: device._usual == 1)
+    usual.join(20)
+    ended.set()
+    for hand in hands:
+        hand.join(20)
+
+    assert "usual" in took
+    assert took.index("usual") <= PASSES
+
+
+def test_lanes_take_turns_with_urgent_work_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    lanes = [ModelVersionFactory().pk for _ in range(2)]
+    screened = []
+    monkeypatch.setattr(inference, "lanes_with_work", lambda **_: sorted(lanes, key=str))
+    monkeypatch.setattr(inference, "screen_batch", lambda lane, *_, **__: screened.append(lane) or True)
+
+    for _ in range(6):
+        assert inference.screen_somewhere(Stop())
+
+    assert [screened.count(lane) for lane in lanes] == [3, 3]
+
+
+def test_when_another_hand_took_the_urgent_files_the_free_hand_takes_none_and_the_others_take_what_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = received(NOW())
+    monkeypatch.setattr(ingest, "urgent_items_wait", lambda: True)  # so it was, a moment ago
+    taken = []
+    monkeypatch.setattr(ingest, "_ingest", lambda _lease, items, _stop: taken.extend(item.pk for item in items))
+
+    assert not ingest.ingest_urgent(Stop())
+    assert taken == []
+    assert ingest.ingest_chunk(Stop())
+    assert taken == [usual.pk]
