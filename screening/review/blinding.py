@@ -52,9 +52,9 @@ class Veil:
         return [] if self._is_free else [site for site in self.reading if vars(site)["is_bound"]]
 
     @property
-    def administered(self) -> list[Site]:
-        """Where the user reads without being bound: as an administrator."""
-        return [site for site in self.reading if not vars(site)["is_bound"]]
+    def overseen(self) -> list[Site]:
+        """Where the user reads without being bound, as an administrator, and a read may wait."""
+        return [site for site in self.reading if vars(site)["is_left"] and not vars(site)["is_bound"]]
 
     @property
     def blinded_sites(self) -> list[UUID]:

@@ -62,4 +62,4 @@ def stranded_at(sites: Sequence[Site]) -> list[Stranded]:
 
 def stranded_for(veil: Veil) -> list[Stranded]:
     """The same at the sites that somebody administers: nobody else can do anything about it. Others ask nothing."""
-    return stranded_at(sorted(veil.administered, key=lambda site: site.name))
+    return stranded_at(sorted(veil.overseen, key=lambda site: site.name))
