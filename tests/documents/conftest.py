@@ -10,17 +10,19 @@ from PIL import Image as Pictures
 
 from ml.vocabulary import NotAssessed
 from screening.audit.actor import Actor
+from screening.flows.correcting import ask_correction, corrections_of
 from screening.flows.explained import Drawn, files_of, record_explanations
 from screening.flows.scored import record_outcomes
 from screening.results.explanations import claim_explanations, next_version
 from screening.results.leases import claim_batch, lanes_with_work
 from screening.results.models import ModelVersion
-from screening.studies.models import Study
+from screening.studies.models import Image, Study
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from screening.uploads.models import Upload
 from tests import phantoms
 from tests.factories import ModelVersionFactory
 from tests.workers.conftest import end_decoders, noop, site, staff, upload_of
+from workers.correcting import correct
 from workers.crew import Stop
 from workers.ingest import ingest_chunk
 
@@ -49,6 +51,12 @@ def radiograph(study: int, **more) -> bytes:
     return phantoms.dicom_file(phantoms.radiograph(96, 90, seed=study), **(uids(study) | more))
 
 
+def inverted(study: int) -> bytes:
+    """A captured DX, at which the gate looks: `screened` has it corrected, as a reader would."""
+    gray = 255 - phantoms.radiograph(512, 480, seed=study)
+    return phantoms.dicom_file(gray, modality="DX", sop_class=phantoms.SECONDARY_CAPTURE, view=None, **uids(study))
+
+
 def slices(study: int, count: int = 5) -> dict[str, bytes]:
     return {
         f"ct{study}-{place}.dcm": phantoms.dicom_file(
@@ -67,7 +75,8 @@ def slices(study: int, count: int = 5) -> dict[str, bytes]:
 
 def twenty() -> dict[str, bytes]:
     """Files of twenty studies."""
-    files = {f"dx{n}.dcm": radiograph(n) for n in range(1, 8)}
+    files = {f"dx{n}.dcm": radiograph(n) for n in range(1, 7)}
+    files["inverted.dcm"] = inverted(7)
     files |= {f"cr{n}.dcm": radiograph(n, modality="CR") for n in (8, 9)}
     files["older.dcm"] = radiograph(10, PatientAge="093Y", PatientSex="F", ImagerPixelSpacing=[0.2, 0.2])
     files["lateral.dcm"] = radiograph(11, view="LL")
@@ -80,6 +89,14 @@ def twenty() -> dict[str, bytes]:
     files |= {f"{n}.png": phantoms.png_file(phantoms.radiograph(300, 280, seed=170 + n)) for n in range(3)}
     files["plain.jpg"] = phantoms.jpeg_file(phantoms.radiograph(300, 280, seed=180))
     return files
+
+
+def correct_all() -> None:
+    """Correct every picture that the gate found to lie wrong."""
+    for image in Image.objects.all():
+        for correction in corrections_of(image)[:1]:
+            ask_correction(image_id=image.pk, correction=correction, actor=CPU)
+            assert correct(image.pk)
 
 
 def answer_all() -> None:
@@ -117,10 +134,11 @@ def ct_model() -> ModelVersion:
 def screened(transactional_db, noop, ct_model, upload_of: Callable[..., Upload]) -> Callable[..., list[Study]]:
     """Send files, read them, answer for the models and draw the maps."""
 
-    def build(files: dict[str, bytes]) -> list[Study]:
-        upload_of(files)
+    def build(files: dict[str, bytes], **options: str) -> list[Study]:
+        upload_of(files, **options)
         while ingest_chunk(Stop()):
             pass
+        correct_all()
         answer_all()
         draw_all_maps()
         return list(Study.objects.select_related("site", "patient").order_by("created_at", "pk"))

@@ -13,7 +13,7 @@ from screening.results.selectors import flag_word
 from screening.review.models import Answer
 from screening.review.services import AnswerIn, record_review
 from screening.users.models import Role
-from tests.documents.conftest import radiograph, twenty
+from tests.documents.conftest import inverted, radiograph, twenty
 from tests.factories import UserFactory
 from workers.documents import fhir, reading
 
@@ -91,6 +91,19 @@ def test_imaging_study_names_every_instance_once_by_its_pseudonym(screened):
         assert sorted(uids) == sorted({str(header.SOPInstanceUID) for header in told.headers})
         assert imaging["numberOfInstances"] == len(uids)
         assert all(uid.startswith("2.25.") for uid in uids)
+
+
+def test_imaging_study_of_a_corrected_picture_is_that_of_the_object_that_was_sent(screened):
+    [study] = screened({"a.dcm": inverted(7)})
+    sent = study.images.get(corrects__isnull=True)
+
+    _told, found = bundle_of(study)
+
+    [imaging] = found["ImagingStudy"]
+    [series] = imaging["series"]
+    assert imaging["identifier"][0]["value"] == f"urn:oid:{study.grouping.removeprefix('uid:')}"
+    assert [one["uid"] for one in series["instance"]] == [sent.instance_uid]
+    assert len(found["Observation"]) == 2
 
 
 @pytest.mark.parametrize("answer", list(Answer))

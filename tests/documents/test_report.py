@@ -14,7 +14,9 @@ from ml.vocabulary import DISCLAIMER
 from screening.flows.documents import Kind, wanted
 from screening.results.models import Explanation, ScreeningState
 from screening.results.selectors import flag_word
-from tests.documents.conftest import radiograph, twenty
+from screening.uploads.storage import blob_folder
+from tests import phantoms
+from tests.documents.conftest import inverted, radiograph, twenty
 from workers.documents import capture, reading, report_sr
 from workers.documents.codes import SCHEME
 
@@ -51,6 +53,10 @@ def value(item: Dataset) -> str:
 
 def groups_of(sr: Dataset) -> list[Dataset]:
     return children(the(sr, "126010", "CONTAINER"), "125007", "CONTAINER")
+
+
+def references_of(group: Dataset) -> list[Dataset]:
+    return [one.ReferencedSOPSequence[0] for one in group.ContentSequence if one.ValueType == "IMAGE"]
 
 
 def codes_in(item: Dataset) -> list[tuple[str, str]]:
@@ -132,8 +138,7 @@ def test_numbers_words_and_references_read_back_are_those_of_the_rows(screened):
             assert {one.MeasurementUnitsCodeSequence[0].CodeValue for one in numbers.values()} <= {"1"}
             assert WORDS[value(the(group, "OUTCOME", "CODE"))] == flag_word(row)
             assert the(group, "111001", "TEXT").TextValue == row.model_version.slug
-            [reference] = [one for one in group.ContentSequence if one.ValueType == "IMAGE"]
-            said = reference.ReferencedSOPSequence[0]
+            [said] = references_of(group)
             assert said.ReferencedSOPInstanceUID == told.header(row.image).SOPInstanceUID
             if int(told.header(row.image).get("NumberOfFrames") or 1) > 1:
                 assert said.ReferencedFrameNumber == row.image.frame + 1
@@ -179,6 +184,35 @@ def test_report_refers_to_pseudonyms_and_holds_nothing_of_the_original_header(sc
     for original in (b"Quill", b"MRN-2", b"1.2.840.9999"):
         assert original not in data
     assert dcmread(BytesIO(data)).PatientID == study.patient.pseudonym
+
+
+def test_what_is_told_of_a_corrected_picture_refers_to_the_object_and_the_patient_that_were_sent(screened):
+    [study] = screened({"a.dcm": inverted(7)})
+    made = study.images.get(corrects__isnull=False)
+    sent = dcmread(blob_folder(made.site_id, made.corrects.sha256) / made.corrects.source_name)
+    told, sr = report_of(study)
+    [row] = Explanation.objects.filter(screening__image=made)
+    heat_map = dcmread(BytesIO(capture.capture(told, row.pk, key="k")))
+
+    for document in (sr, heat_map):
+        assert document.StudyInstanceUID == sent.StudyInstanceUID
+        assert document.PatientID == study.patient.pseudonym
+    assert heat_map.SourceImageSequence[0].ReferencedSOPInstanceUID == sent.SOPInstanceUID
+    named_objects = {one.ReferencedSOPInstanceUID for group in groups_of(sr) for one in references_of(group)}
+    assert named_objects == {sent.SOPInstanceUID}
+    assert len(groups_of(sr)) == 2, "of the picture as it was sent, and of the corrected one"
+    assert "PNG" not in " ".join(one.TextValue for one in children(sr, "121106", "TEXT"))
+
+
+def test_patient_of_a_folder_of_pictures_and_objects_is_that_of_the_objects(screened):
+    plain = {f"one/{n}.png": phantoms.png_file(phantoms.radiograph(300, 280, seed=n)) for n in range(4)}
+    [study] = screened({**plain, "one/a.dcm": radiograph(1, StudyInstanceUID="")}, group_by="folder")
+
+    told, sr = report_of(study)
+
+    [kept] = [told.header(image) for image in told.images if image.kind == "dicom"]
+    assert len(told.images) == 5
+    assert sr.PatientID == kept.PatientID != ""
 
 
 def test_the_same_content_gives_the_same_bytes(screened):

@@ -36,7 +36,7 @@ class Told:
     screenings: tuple[Screening, ...]
     series: tuple[SeriesResult, ...]
     reviews: tuple[Review, ...]
-    headers: tuple[Dataset, ...]  # of each picture
+    headers: tuple[Dataset, ...]  # of each picture; of a corrected one, that of the object it was made of
 
     @cached_property
     def number(self) -> dict[object, int]:
@@ -62,8 +62,8 @@ class Told:
 
     @property
     def plain(self) -> bool:
-        """Whether a picture was no DICOM object."""
-        return any(image.kind != "dicom" for image in self.images)
+        """Whether a picture was sent as something else than a DICOM object."""
+        return any(as_sent(image).kind != "dicom" for image in self.images)
 
     @property
     def patient(self) -> str:
@@ -71,15 +71,20 @@ class Told:
         return self.study.patient.pseudonym if self.study.patient else ""
 
 
+def as_sent(image: Image) -> Image:
+    """The picture itself; of a corrected one that which was sent, the only one that another system may know."""
+    return image.corrects or image
+
+
 def read(study: Study) -> Told:
     """Read everything that documents of a study tell."""
-    images = tuple(study.images.all())
-    screenings = study.screenings.select_related("model_version", "image").order_by(
+    images = tuple(study.images.select_related("corrects"))
+    screenings = study.screenings.select_related("model_version", "image__corrects").order_by(
         "image__series_uid", "image__position", "image__sha256", "image__frame", "model_version__slug", "created_at"
     )
     reviews = study.reviews.filter(superseded_by__isnull=True).order_by("finding", "created_at", "pk")
     headers: dict[str, Dataset] = {}
-    for image in images:
+    for image in map(as_sent, images):
         if image.sha256 not in headers:
             headers[image.sha256] = _header(study, image)
     return Told(
@@ -88,7 +93,7 @@ def read(study: Study) -> Told:
         screenings=tuple(screenings),
         series=tuple(study.series_results.select_related("model_version").order_by("model_version__slug", "pk")),
         reviews=tuple(reviews),
-        headers=tuple(headers[image.sha256] for image in images),
+        headers=tuple(headers[as_sent(image).sha256] for image in images),
     )
 
 

@@ -51,7 +51,7 @@ from workers.documents.codes import (
     score_code,
     threshold_code,
 )
-from workers.documents.reading import Told, uid_of
+from workers.documents.reading import Told, as_sent, uid_of
 
 MAKER: Final = "Chest screening, for education only"
 DEVICE: Final = "chest-screening"
@@ -132,7 +132,9 @@ def _observer() -> ObservationContext:
 
 
 def _evidence(told: Told) -> list[Dataset]:
-    return list({str(header.SOPInstanceUID): header for header in told.headers}.values())
+    """Every object once, those of DICOM first: patient and study of the report are those of the first."""
+    told_of = sorted(zip(told.images, told.headers, strict=True), key=lambda one: as_sent(one[0]).kind != "dicom")
+    return list({str(header.SOPInstanceUID): header for _, header in told_of}.values())
 
 
 def _complete(root: Dataset, told: Told) -> None:
@@ -256,5 +258,5 @@ def _source(told: Told, image: Image) -> SourceImageForMeasurementGroup:
     return SourceImageForMeasurementGroup(
         referenced_sop_class_uid=header.SOPClassUID,
         referenced_sop_instance_uid=header.SOPInstanceUID,
-        referenced_frame_numbers=[image.frame + 1] if many else None,
+        referenced_frame_numbers=[as_sent(image).frame + 1] if many else None,
     )
