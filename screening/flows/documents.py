@@ -21,7 +21,7 @@ from screening.results.models import Explanation, ExplanationState
 from screening.studies.models import Study, StudyState
 from screening.uploads.storage import blob_folder
 
-FORMAT: Final = "documents-2"  # changes whenever the same rows would give another document
+FORMAT: Final = "documents-3"  # changes whenever the same rows would give another document
 REFUSED: Final = ".refused"
 REFUSED_SECONDS: Final = 60.0  # after which a document that could not be made is tried again
 

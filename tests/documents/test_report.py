@@ -5,6 +5,7 @@ import subprocess
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from highdicom.sr import ComprehensiveSR
@@ -12,11 +13,11 @@ from pydicom import Dataset, dcmread
 
 from ml.vocabulary import DISCLAIMER
 from screening.flows.documents import Kind, wanted
-from screening.results.models import Explanation, ScreeningState
+from screening.results.models import Explanation, Screening, ScreeningState, SeriesResult
 from screening.results.selectors import flag_word
 from screening.uploads.storage import blob_folder
 from tests import phantoms
-from tests.documents.conftest import inverted, radiograph, twenty
+from tests.documents.conftest import inverted, radiograph, slices, twenty
 from workers.documents import capture, reading, report_sr
 from workers.documents.codes import SCHEME
 
@@ -184,6 +185,20 @@ def test_report_refers_to_pseudonyms_and_holds_nothing_of_the_original_header(sc
     for original in (b"Quill", b"MRN-2", b"1.2.840.9999"):
         assert original not in data
     assert dcmread(BytesIO(data)).PatientID == study.patient.pseudonym
+
+
+def test_what_an_earlier_pipeline_answered_is_not_told_once_the_present_one_has(screened):
+    [study] = screened(slices(14))
+    told, _sr = report_of(study)
+    for row in (*Screening.objects.all(), *SeriesResult.objects.all()):
+        row.pk, row.pipeline = uuid4() if isinstance(row, Screening) else None, "pipeline-0"
+        row.save(force_insert=True)
+
+    again, sr = report_of(study)
+
+    assert Screening.objects.count() + SeriesResult.objects.count() == 2 * (len(told.screenings) + len(told.series))
+    assert (again.screenings, again.series) == (told.screenings, told.series)
+    assert len(groups_of(sr)) == len(told.screenings) + 1
 
 
 def test_what_is_told_of_a_corrected_picture_refers_to_the_object_and_the_patient_that_were_sent(screened):

@@ -9,6 +9,8 @@ from uuid import NAMESPACE_OID, uuid5
 from pydicom import Dataset, dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
+from ml.vocabulary import PIPELINE
+from screening.flows.receipt import latest_results
 from screening.results.models import PENDING, Screening, SeriesResult
 from screening.review.models import Review
 from screening.studies.models import Image, Study
@@ -79,9 +81,7 @@ def as_sent(image: Image) -> Image:
 def read(study: Study) -> Told:
     """Read everything that documents of a study tell."""
     images = tuple(study.images.select_related("corrects"))
-    screenings = study.screenings.select_related("model_version", "image__corrects").order_by(
-        "image__series_uid", "image__position", "image__sha256", "image__frame", "model_version__slug", "created_at"
-    )
+    screenings = latest_results(study.screenings.all(), images)
     reviews = study.reviews.filter(superseded_by__isnull=True).order_by("finding", "created_at", "pk")
     headers: dict[str, Dataset] = {}
     for image in map(as_sent, images):
@@ -90,11 +90,21 @@ def read(study: Study) -> Told:
     return Told(
         study=study,
         images=images,
-        screenings=tuple(screenings),
-        series=tuple(study.series_results.select_related("model_version").order_by("model_version__slug", "pk")),
+        screenings=tuple(row for image in images for row in screenings[image.pk]),
+        series=_latest_series(study),
         reviews=tuple(reviews),
         headers=tuple(headers[as_sent(image).sha256] for image in images),
     )
+
+
+def _latest_series(study: Study) -> tuple[SeriesResult, ...]:
+    """For each series, one result a model: at the present pipeline, else the last one before it."""
+    latest: dict[tuple[object, str], SeriesResult] = {}
+    for result in study.series_results.select_related("model_version").order_by("model_version__slug", "pk"):
+        key = (result.model_version_id, result.series_uid)
+        if key not in latest or latest[key].pipeline != PIPELINE:
+            latest[key] = result
+    return tuple(latest.values())
 
 
 def _header(study: Study, image: Image) -> Dataset:
