@@ -6,6 +6,7 @@ make it write the same bytes, and a call that is lost is made again by whoever a
 
 import hashlib
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,10 +19,11 @@ from screening.errors import DocumentAway, DocumentNotMade, NothingToTell
 from screening.flows.explained import files_of
 from screening.queue import Call, publish
 from screening.results.models import Explanation, ExplanationState
-from screening.studies.models import Study, StudyState
+from screening.studies.models import Image, Study, StudyState
 from screening.uploads.storage import blob_folder
 
 FORMAT: Final = "documents-3"  # changes whenever the same rows would give another document
+STEM: Final = "doc."  # of the names of all documents
 REFUSED: Final = ".refused"
 REFUSED_SECONDS: Final = 60.0  # after which a document that could not be made is tried again
 
@@ -83,7 +85,7 @@ def wanted(study: Study, kind: Kind, heat_map: UUID | None = None) -> Wanted:
     drawn = "" if explanation is None else f"{explanation.pk}/{explanation.key}"
     key = hashlib.sha256(f"{FORMAT}/{kind}/{study.pk}/{study.change_number}/{drawn}".encode()).hexdigest()
     what = kind.value if explanation is None else f"{kind.value}-{explanation.pk.hex[:12]}"
-    path = blob_folder(image.site_id, image.sha256) / f"doc.{what}.{key[:32]}.{SUFFIX[kind]}"
+    path = blob_folder(image.site_id, image.sha256) / f"{STEM}{what}.{key[:32]}.{SUFFIX[kind]}"
     return Wanted(study, kind, explanation.pk if explanation else None, key, path)
 
 
@@ -130,6 +132,14 @@ def refuse_if_refused(document: Wanted) -> None:
         return
     if since < REFUSED_SECONDS:
         raise DocumentNotMade(_("The document could not be made."))
+
+
+def drop_documents(study_ids: Iterable[UUID]) -> None:
+    """Delete every document of these studies, where pictures went: one that was made before tells of them."""
+    left = Image.objects.filter(study__in=study_ids).order_by().values_list("site_id", "sha256").distinct()
+    for site_id, sha256 in left:
+        for path in blob_folder(site_id, sha256).glob(f"{STEM}*"):
+            path.unlink(missing_ok=True)
 
 
 def ask(document: Wanted) -> bool:

@@ -16,6 +16,7 @@ from screening.audit.services import Draft, record
 from screening.faultpoints import reach
 from screening.flows.acts import AT_ONCE, cancel_upload
 from screening.flows.blobs import drop_unneeded
+from screening.flows.documents import drop_documents
 from screening.flows.settle import judge_studies
 from screening.results.models import Explanation, Screening, SeriesResult
 from screening.retrying import again_on_conflict
@@ -82,6 +83,7 @@ def _purge(study_ids: Sequence[UUID], actor: Actor, upload_id: UUID | None, grou
     reach("purge.rows_gone")
     for site_id, hashes in gone.files.items():
         drop_unneeded(site_id, hashes)
+    drop_documents(study_ids)
     return gone.studies
 
 

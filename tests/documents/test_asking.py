@@ -22,6 +22,7 @@ from tests.documents.conftest import draw_all_maps, radiograph
 from tests.factories import UserFactory
 from tests.people.conftest import signed_in
 from workers.documents import making
+from workers.replacing import replace_file
 
 NAMES = {Kind.REPORT: "api:report", Kind.HEAT_MAP: "api:heat_map_capture", Kind.FHIR: "api:fhir"}
 
@@ -103,6 +104,23 @@ def test_a_change_of_the_study_gives_another_document_and_the_earlier_one_goes(s
     after = dcmread(BytesIO(bytes_of(ask(reader, study, Kind.REPORT))))
     assert before.SOPInstanceUID != after.SOPInstanceUID
     assert len(list(wanted(study, Kind.REPORT).path.parent.glob("doc.report.*"))) == 1
+
+
+def test_a_document_that_a_change_overtook_while_it_was_written_does_not_stay(study, reader, calls, monkeypatch):
+    written = []
+
+    def then_the_study_changes(path, data):
+        replace_file(path, data)
+        if not written:
+            with transaction.atomic():
+                mark_changed([(study.site_id, study.pk)])
+        written.append(path)
+
+    monkeypatch.setattr(making, "replace_file", then_the_study_changes)
+    making.make_document(study=str(study.pk), kind="fhir")
+
+    overtaken, stands = written
+    assert (overtaken.exists(), stands.exists()) == (False, True)
 
 
 def test_a_get_writes_no_row(study, reader, calls, django_assert_max_num_queries):

@@ -79,6 +79,16 @@ def test_purging_an_upload_leaves_what_others_brought_to_its_studies(shared):
     assert [v for v in find_violations(blobs=False) if v.check in {"studies", "accepted", "images"}] == []
 
 
+def test_documents_of_a_study_go_when_a_part_of_what_they_tell_is_purged(shared):
+    _, late, _, (_, _, kept_folder), _ = shared
+    for name in ("doc.report.0123.dcm", "doc.fhir.0123.json", "doc.fhir.0123.json.refused"):
+        (kept_folder / name).write_bytes(b"tells of both pictures")
+
+    purge_upload(upload_id=late.pk, actor=STAFF)
+
+    assert [path.name for path in kept_folder.iterdir()] == ["0.jpg"]
+
+
 def test_a_study_goes_with_its_last_picture(shared):
     first, late, study, (_, _, folder), _ = shared
 

@@ -72,10 +72,12 @@ def _written(document: Wanted) -> bool:
     """Write a document. False if the study changed while it was read, so that the name would be wrong."""
     try:
         data = _bytes_of(document)
-        number = Study.objects.filter(pk=document.study.pk).values_list("change_number", flat=True).first()
-        if number != document.study.change_number:
+        if _outrun(document):
             return False
         replace_file(document.path, data)
+        if _outrun(document):  # a purge that went past in between did not find the file
+            document.path.unlink(missing_ok=True)
+            return False
     except DatabaseError:
         raise
     except Exception as problem:  # noqa: BLE001 - of one study: it is recorded, and whoever asked is told
@@ -85,6 +87,12 @@ def _written(document: Wanted) -> bool:
     _drop_earlier(document)
     log.info("document_made", kind=document.kind.value, study=str(document.study.pk), size=len(data))
     return True
+
+
+def _outrun(document: Wanted) -> bool:
+    """Whether the study has changed since it was read."""
+    number = Study.objects.filter(pk=document.study.pk).values_list("change_number", flat=True).first()
+    return number != document.study.change_number
 
 
 def _bytes_of(document: Wanted) -> bytes:
