@@ -22,7 +22,7 @@ from screening.results.models import Explanation, ExplanationState
 from screening.studies.models import Image, Study, StudyState
 from screening.uploads.storage import blob_folder
 
-FORMAT: Final = "documents-3"  # changes whenever the same rows would give another document
+FORMAT: Final = "documents-4"  # changes whenever the same rows would give another document
 STEM: Final = "doc."  # of the names of all documents
 REFUSED: Final = ".refused"
 REFUSED_SECONDS: Final = 60.0  # after which a document that could not be made is tried again

@@ -164,6 +164,17 @@ def test_what_was_not_assessed_is_said_with_its_reason_and_without_a_number(scre
     assert {"OUT_OF_DISTRIBUTION", "NOT_FINITE", "WRONG_VIEW"} <= set(said)
 
 
+def test_a_series_that_was_not_assessed_is_said_so_with_its_reason_and_without_a_number(screened):
+    [study] = screened(slices(14, count=2))
+
+    _told, sr = report_of(study)
+
+    [group] = [one for one in groups_of(sr) if "series of" in the(one, "112039", "TEXT").TextValue]
+    assert value(the(group, "OUTCOME", "CODE")) == "NOT_ASSESSED"
+    assert value(the(group, "REASON", "CODE")) == "TOO_FEW_SLICES"
+    assert not [one for one in group.ContentSequence if one.ValueType == "NUM"]
+
+
 def test_report_is_preliminary_unverified_and_names_no_diagnosis(screened):
     for study in screened(twenty())[:8]:
         _told, sr = report_of(study)

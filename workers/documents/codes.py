@@ -10,7 +10,7 @@ from highdicom.sr import CodedConcept
 from pydicom import Dataset
 from pydicom.sr.coding import Code
 
-from screening.results.models import Screening, ScreeningState
+from screening.results.models import Screening, ScreeningState, SeriesResult
 from screening.results.selectors import FLAGGED, NOT_ASSESSED, NOT_FLAGGED, WAITING, cause
 
 SCHEME: Final = "99CHESTSCREEN"
@@ -47,6 +47,11 @@ def reason_code(row: Screening) -> CodedConcept:
     """Why a picture has no score."""
     code = row.code or (row.state if row.state != ScreeningState.INCONCLUSIVE else "unknown")
     return CodedConcept(_word(code), SCHEME, _meaning(cause(row)))
+
+
+def series_reason_code(result: SeriesResult) -> CodedConcept:
+    """Why a series has no score."""
+    return CodedConcept(_word(result.code or "unknown"), SCHEME, _meaning("too few slices could be scored"))
 
 
 def scheme_item() -> Dataset:

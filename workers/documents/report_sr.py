@@ -36,7 +36,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from ml.vocabulary import DISCLAIMER
 from screening.results.models import ModelVersion, Screening, ScreeningState, SeriesResult
 from screening.results.opinions import SERIES_CAVEAT, of_series
-from screening.results.selectors import flag_word, why
+from screening.results.selectors import NOT_ASSESSED, flag_word, why
 from screening.studies.models import Image
 from workers.documents.codes import (
     CHEST,
@@ -49,6 +49,7 @@ from workers.documents.codes import (
     reason_code,
     scheme_item,
     score_code,
+    series_reason_code,
     threshold_code,
 )
 from workers.documents.reading import Told, as_sent, uid_of
@@ -196,7 +197,7 @@ def _groups(told: Told) -> Iterator[MeasurementsAndQualitativeEvaluations]:
 def _group(told: Told, row: Screening) -> MeasurementsAndQualitativeEvaluations:
     """TID 1501: one model on one picture."""
     evaluations = [QualitativeEvaluation(name=OUTCOME, value=OUTCOMES[flag_word(row)])]
-    if flag_word(row) == "not assessed":
+    if flag_word(row) == NOT_ASSESSED:
         evaluations.append(QualitativeEvaluation(name=REASON, value=reason_code(row)))
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
@@ -216,6 +217,8 @@ def _series_group(told: Told, result: SeriesResult) -> MeasurementsAndQualitativ
     """TID 1501: one model on a series of slices, which is what flags a study of CT."""
     opinion = of_series(result)
     evaluations = [QualitativeEvaluation(name=OUTCOME, value=OUTCOMES[opinion.word])]
+    if opinion.word == NOT_ASSESSED:
+        evaluations.append(QualitativeEvaluation(name=REASON, value=series_reason_code(result)))
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=uid_of("series", told.study.pk, result.model_version_id, result.pipeline, result.series_uid),
