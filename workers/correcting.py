@@ -14,7 +14,7 @@ from screening.flows.correcting import record_corrected, record_correction_faile
 from screening.queue import Call, app
 from screening.studies.models import Image
 from screening.uploads.storage import blob_folder, keep_blob, preparing_folder
-from workers.decoders import write_corrected
+from workers.decoders import PutOff, write_corrected
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,10 @@ def correct_picture(image: str) -> None:
 
 
 def correct(image_id: UUID) -> bool:
-    """Make the corrected picture that was asked for, if one was. Whether it stands now."""
+    """Make the corrected picture that was asked for, if one was. Whether it stands now.
+
+    What cannot be done at this moment stays asked for: the reconciler calls again.
+    """
     with _ONE:
         image = Image.objects.select_related("site").filter(pk=image_id).exclude(asked_correction="").first()
         return image is not None and _corrected(image)
@@ -53,5 +56,8 @@ def _corrected(image: Image) -> bool:
         return record_corrected(
             image_id=image.pk, correction=image.asked_correction, sha256=sha256, file=file, actor=CORRECTOR
         )
+    except PutOff as put_off:
+        log.warning("correction_put_off", image=str(image.pk), reason=str(put_off))
+        return False
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -24,7 +24,13 @@ log = structlog.get_logger(__name__)
 
 CONFIG: Final[Config] = settings.CONFIG
 POOL: Final = DecoderPool(mebibytes=CONFIG.decode_mebibytes)
+UNAVAILABLE: Final = "unavailable"
+PUT_OFF: Final = frozenset({"storage_full", UNAVAILABLE})  # nothing is known against a kept source; it can wait
 OWN_FAULTS: Final = frozenset({"storage_full", "interrupted"})  # not the file's: `failed`, to be tried again
+
+
+class PutOff(Exception):
+    """It cannot be done now: this worker is ending, or there is no room. The picture is not at fault."""
 
 
 def decode(item: Item, out: Path) -> ItemOutcome:
@@ -57,7 +63,11 @@ def write_deep(source: Path, frame: int, out: Path) -> bool:
 
 
 def write_corrected(image: Image, out: Path) -> tuple[str, IngestedFile] | None:
-    """Make the correction that was asked for into `out`, read as any file is. Its hash and what was read; or None."""
+    """Make the correction that was asked for into `out`, read as any file is. Its hash and what was read; or None.
+
+    Raises:
+        PutOff: not now, and not for good.
+    """
     answer = _of_source(
         "correct",
         blob_folder(image.site_id, image.sha256) / image.source_name,
@@ -66,20 +76,24 @@ def write_corrected(image: Image, out: Path) -> tuple[str, IngestedFile] | None:
         out=str(out),
         correction=image.asked_correction,
     )
+    if answer.get("failed") in PUT_OFF:
+        raise PutOff(answer["failed"])
     if "processed" not in answer:
         return None
     return answer["sha256"], ingested_file(Processed.from_json(answer["processed"]))
 
 
 def _of_source(do: str, source: Path, frame: int, **more: Any) -> dict[str, Any]:
-    """Let a child work on a kept source; an empty answer if none could."""
+    """Let a child work on a kept source; an answer without a result if none could."""
     # The kept source is our own, and may be longer than what was sent: its pixels bound it.
     limits = {**_limits(), "max_file_bytes": sys.maxsize}
     request = {"do": do, "source": str(source), "frame": frame, "limits": limits, **more}
     try:
         return POOL.ask(request, seconds=CONFIG.decode_seconds)
-    except (ChildCrashed, ChildOverLimit, DecoderUnavailable):
+    except (ChildCrashed, ChildOverLimit):
         return {}
+    except DecoderUnavailable:
+        return {"failed": UNAVAILABLE}
 
 
 def _request(item: Item, out: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A picture that lies wrong is corrected: a new picture stands in its place, screened anew, and what was sent stays."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,8 @@ from screening.users.models import User
 from tests.phantoms import png_file, radiograph
 from workers.correcting import correct
 from workers.crew import Stop
+from workers.decoders import POOL
+from workers.decoding.pool import DecoderPool
 from workers.inference import screen_somewhere
 from workers.ingest import ingest_chunk
 
@@ -126,6 +129,33 @@ def test_a_correction_whose_source_is_gone_is_said_to_have_failed_and_may_be_ask
 
     aside.rename(source)
     ask_correction(image_id=image.pk, correction="invert", actor=Actor.user(staff))
+    assert correct(image.pk)
+
+
+def ended(request: dict[str, Any], *, seconds: int) -> dict[str, Any]:
+    """What a worker answers that is ending."""
+    pool = DecoderPool(mebibytes=512)
+    pool.close()
+    return pool.ask(request, seconds=seconds)
+
+
+def without_room(_request: dict[str, Any], *, seconds: int) -> dict[str, Any]:
+    return {"failed": "storage_full", "cause": "OSError"}
+
+
+@pytest.mark.parametrize("ask", [ended, without_room])
+def test_a_correction_that_a_worker_cannot_make_now_stays_asked_for_and_did_not_fail(
+    sent: Callable[[np.ndarray], Image], staff: User, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]
+) -> None:
+    image = sent(255 - UPRIGHT)
+    ask_correction(image_id=image.pk, correction="invert", actor=Actor.user(staff))
+    monkeypatch.setattr(POOL, "ask", ask)
+    events = AuditEvent.objects.count()
+
+    assert not correct(image.pk)
+
+    assert (corrections_asked(), AuditEvent.objects.count()) == ([image.pk], events)
+    monkeypatch.undo()
     assert correct(image.pk)
 
 
