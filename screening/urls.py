@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("screening.review.urls")),
     path("", include("screening.numbers.urls")),
     path("", include("screening.housekeeping.urls")),
+    path("", include("screening.classroom.urls")),
     path("api/v1/", include("screening.api.urls")),
     path("dicomweb/", include("screening.dicomweb.urls")),
 ]

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 
 from screening.audit.triggers import install_triggers, lift_triggers
+from screening.classes import triggers as class_triggers
 from tests.environment import DATABASE_URL, OWN_BROKER, REDIS_URL, SOCKET, STATE
 from workers.supervisor.valkey import EmbeddedValkey
 
@@ -33,10 +34,12 @@ def lift_append_only_for_flushes() -> Iterator[None]:
 
     def lifted(case: TransactionTestCase) -> None:
         lift_triggers(connection)
+        class_triggers.lift_triggers(connection)
         try:
             flush(case)
         finally:
             install_triggers(connection)
+            class_triggers.install_triggers(connection)
 
     TransactionTestCase._fixture_teardown = lifted
     yield

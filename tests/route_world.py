@@ -7,6 +7,9 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from screening.audit.actor import Actor
+from screening.classes.labels import LabelRow
+from screening.classes.revealing import reveal_set
+from screening.classes.services import choose_readers, make_set, open_set
 from screening.dicomweb.catalogue import packed
 from screening.dicomweb.models import DicomHeader
 from screening.flows.documents import Kind, wanted
@@ -110,6 +113,7 @@ def make_world() -> World:
         **{f"desk:{act}": {"upload_id": done.pk} for act in ("retry", "rescreen", "receipt", "purge", "failures")},
     }
     colleague = UserFactory(username="colleague", role_at=(site, Role.ADMIN))
+    special |= _classes(site, model, people)
     arguments |= _decided_by_two(site, model, other_model, colleague)
     return World(site, people, opened, done, image, model, other_model, arguments, special)
 
@@ -125,6 +129,34 @@ def _decided_by_two(site: Site, model: ModelVersion, other_model: ModelVersion, 
     replay = start_replay(site=site, old=model, new=newer, studies=1, user=colleague)
     Screening.with_trials.filter(trial=True).update(state=ScreeningState.SCORED, scores={"covid": 0.1, "normal": 0.9})
     return {"proposal_id": proposal.pk, "reflagging_id": work.pk, "replay_id": replay.pk}
+
+
+def _classes(site: Site, model: ModelVersion, people: dict[str, User]) -> dict[str, dict[str, Any]]:
+    """A set in preparation, one that is read and one that was revealed, of studies of their own."""
+    upload = UploadFactory(site=site, created_by=people["admin"], models_chosen=[model.name], finished=True)
+    study = StudyFactory(upload=upload, site=site, ready=True)
+    image = ImageFactory(study=study, sha256=sha(b"a picture of a class"))
+    ScreeningFactory(image=image, model_version=model, scored=True)
+    path = "class/case.png"
+    ItemFactory(
+        upload=upload, accepted=True, study_id=study.pk, sha256=image.sha256, path=path, path_digest=digest(path)
+    )
+    made = []
+    for state in ("preparation", "reading", "revealed"):
+        found = make_set(
+            upload=upload, name=state, finding="covid", rows=[LabelRow(2, path, "covid")], teacher=people["admin"]
+        )
+        choose_readers(set_id=found.pk, reader_ids=[people["reviewer"].pk], teacher=people["admin"])
+        made.append({"set_id": found.pk, "case_id": found.cases.get().pk, "upload_id": upload.pk})
+    for told in made[1:]:
+        open_set(set_id=told["set_id"], teacher=people["admin"])
+    reveal_set(set_id=made[2]["set_id"], teacher=people["admin"])
+    preparing, reading, revealed = made
+    return {
+        **{f"classroom:{name}": preparing for name in ("make", "labels", "readers", "open", "discard")},
+        **{f"classroom:{name}": reading for name in ("set", "next", "case", "answer", "manage", "progress", "reveal")},
+        **{f"classroom:{name}": revealed for name in ("results", "figures_csv", "answers_csv")},
+    }
 
 
 def _screened_image(upload: Upload, model: ModelVersion) -> Image:
@@ -208,6 +240,22 @@ def housekeeping_forms(world: World) -> dict[str, dict[str, Any]]:
     }
 
 
+def class_forms(world: World) -> dict[str, dict[str, Any]]:
+    """What a teacher and a reader of a class send."""
+    return {
+        "classroom:make": {
+            "name": "Tuesday",
+            "upload": str(world.special["classroom:make"]["upload_id"]),
+            "finding": "covid",
+            "table": SimpleUploadedFile("labels.csv", b"file,label\ncase.png,covid\n"),
+        },
+        "classroom:labels": {"table": SimpleUploadedFile("labels.csv", b"file,label\ncase.png,normal\n")},
+        "classroom:readers": {"readers": [str(world.people["reviewer"].pk)]},
+        "classroom:answer": {"answer": "present"},
+        "classroom:reveal": {"sure": "on"},
+    }
+
+
 def request_of(world: World, name: str, method: str) -> dict[str, Any]:
     """What to pass to `Client.generic`-like calls, so that whoever may do this succeeds."""
     forms: dict[str, dict[str, Any]] = housekeeping_forms(world) | {
@@ -239,6 +287,7 @@ def request_of(world: World, name: str, method: str) -> dict[str, Any]:
         "desk:rescreen": {"models": [world.other_model.name]},
         "desk:references": {"table": SimpleUploadedFile("t.csv", b"path,external_id\na.png,x-1\n")},
         "desk:purge": {"sure": "on"},
+        **class_forms(world),
         "review:correct": {"correction": "invert"},
         "review:documents": {"kind": "report"},
         "review:heat": {"screening": str(world.image.screenings.get().pk), "label": "covid"},

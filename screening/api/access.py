@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from screening.api.repeating import HEADER, Body, Keeping, Repeating, repeated
 from screening.audit.actor import Actor
+from screening.classes.selectors import closed_studies
 from screening.errors import AnswerFirst, NotAllowed
 from screening.hooks.selectors import counted
 from screening.outbox.models import Endpoint
@@ -188,8 +189,8 @@ def sees_paths(request: Request, upload: Upload) -> bool:
 
 
 def visible_studies(request: Request) -> QuerySet[Study]:
-    """Studies of the caller's sites."""
-    return Study.objects.filter(site__in=sites(request))
+    """Studies of the caller's sites, but for those that they read in a class."""
+    return Study.objects.filter(site__in=sites(request)).exclude(closed_studies(caller(request).pk))
 
 
 def visible_study(request: Request, study_id: UUID) -> Study:

@@ -26,6 +26,8 @@ def studies_asked_for(site_id: UUID, asked: Asked, veil: Veil) -> QuerySet[Study
     What a veil hides fits no question about flags and states: which of it a filter keeps would say what is hidden.
     """
     studies = Study.objects.filter(site_id=site_id)
+    if veil.class_sites:
+        studies = studies.exclude(veil.in_class)
     if not veil.is_thin and (asked.get("flagged") is not None or asked.get("state") is not None):
         studies = studies.exclude(veil.over)
     for name in ("flagged", "state", "external_id"):

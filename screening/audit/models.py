@@ -10,6 +10,7 @@ class ChainKind(models.TextChoices):
     STUDY = "study"
     UPLOAD = "upload"
     SITE = "site"
+    CLASS = "class"  # a reading set: who reads, what was answered, when it was revealed
 
 
 class AuditEvent(models.Model):

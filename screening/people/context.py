@@ -44,6 +44,7 @@ NAVIGATION: Final = (
     Way("desk:quick", _("Quick answer"), "bolt", UPLOADERS),
     Way("desk:uploads", _("Uploads"), "list", UPLOADERS),
     Way("review:worklist", _("Worklist"), "inbox", READERS),
+    Way("classroom:home", _("Classes"), "cap", READERS),
     Way("numbers:home", _("Numbers"), "chart", ADMINISTRATORS),
     Way("review:models", _("Models"), "cube", SEE_RESULTS),
     Way("sites", _("Site"), "people", ADMINISTRATORS),

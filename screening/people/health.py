@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from screening.audit.triggers import triggers_present
+from screening.classes import triggers as class_triggers
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,8 @@ def what_is_missing() -> str:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return "migrations"
-        return "" if triggers_present(connection) else "audit triggers"
+        if not triggers_present(connection):
+            return "audit triggers"
+        return "" if class_triggers.triggers_present(connection) else "class triggers"
     except DatabaseError:
         return "database"

@@ -76,14 +76,18 @@ def waiting_in(veil: Veil, which: BlindList) -> Waiting:
         revision=F("study__revision"),
         study__state__in=COMPLETE,
     )
-    return Waiting(rows.exclude(first=veil.user.pk).exclude(second=veil.user.pk), "study_id", "created_at")
+    rows = rows.exclude(first=veil.user.pk).exclude(second=veil.user.pk)
+    if veil.class_sites:
+        rows = rows.exclude(study__in=Study.objects.filter(veil.in_class))
+    return Waiting(rows, "study_id", "created_at")
 
 
 def _unanswered(veil: Veil) -> QuerySet[Study]:
     drawn = Exists(Sample.objects.filter(study=OuterRef("pk"), revision=OuterRef("revision"), drawn=True))
     all_read = [site.pk for site in veil.sites if site.blinded_since and site.reads == Reads.ALL]
     due = Q(flagged=True) | Q(not_assessed=True) | Q(drawn) | Q(site__in=all_read)
-    return Study.objects.filter(
+    listed = Study.objects.exclude(veil.in_class) if veil.class_sites else Study.objects.all()
+    return listed.filter(
         Q(due, site__in=veil.blinded_sites) | Q(veil.over, drawn),
         state__in=(StudyState.READY, StudyState.INCOMPLETE),
         completed_at__isnull=False,

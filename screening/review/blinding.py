@@ -1,8 +1,9 @@
 """What a reviewer may not see yet: everything that models, and other readers, said about a study.
 
 It binds reviewers. Staff, integrators and administrators see results in receipts and lists, so what an administrator
-answers never counts as blinded. Once somebody has answered about a study, nothing of it is hidden from them again.
-docs/reading.md says what follows for figures.
+answers never counts as blinded. Once somebody has answered about a study, nothing of it is hidden from them again,
+unless they read it in a class: until the reveal of the set it is closed to them. docs/reading.md says what follows for
+figures, docs/class.md what a class is.
 """
 
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, F, OuterRef, Q
 
+from screening.classes.selectors import closed_seats, closed_studies
 from screening.review.models import FurtherRead, ReadState, Review
 from screening.studies.models import Sample, Study, StudyState
 from screening.users.models import Membership, Role, Site, User
@@ -43,8 +45,9 @@ class Veil:
         bound = Membership.objects.filter(site=OuterRef("pk"), user_id=self.user.pk, role__in=BOUND)
         waiting = FurtherRead.objects.filter(site=OuterRef("pk"), state=ReadState.WAITING)
         drawn = Sample.objects.filter(site=OuterRef("pk"), drawn=True)
-        found = sites_where(self.user, READERS)
-        return list(found.annotate(is_bound=Exists(bound), is_left=Exists(waiting) | Exists(drawn)))
+        found = sites_where(self.user, READERS).annotate(is_bound=Exists(bound))
+        seats = closed_seats(self.user.pk).filter(reading_set__site=OuterRef("pk"))
+        return list(found.annotate(is_left=Exists(waiting) | Exists(drawn), has_class=Exists(seats)))
 
     @property
     def sites(self) -> list[Site]:
@@ -57,18 +60,41 @@ class Veil:
         return [site for site in self.reading if vars(site)["is_left"] and not vars(site)["is_bound"]]
 
     @property
+    def class_sites(self) -> list[UUID]:
+        """Of them, those at which the user reads in a class whose set is not revealed."""
+        return [site.pk for site in self.sites if vars(site)["has_class"]]
+
+    @property
+    def in_class(self) -> Q:
+        """The condition under which a study is closed to the user: they are shown its pictures, and nothing else."""
+        if not self.class_sites:
+            return NOTHING
+        return Q(closed_studies(self.user.pk), site__in=self.class_sites)
+
+    @cached_property
+    def class_sets(self) -> list[UUID]:
+        """The sets that close studies to the user."""
+        if not self.class_sites:
+            return []
+        return sorted(closed_seats(self.user.pk).order_by().values_list("reading_set", flat=True))
+
+    @property
     def blinded_sites(self) -> list[UUID]:
         """Of them, those at which every study is hidden."""
         return [site.pk for site in self.sites if site.blinded_since]
 
     def binds(self, site_id: UUID) -> bool:
         """Whether studies of a site are hidden from the user as they come."""
-        return any(site.pk == site_id and (site.blinded_since or site.sample_share) for site in self.sites)
+        return site_id in self.class_sites or any(
+            site.pk == site_id and (site.blinded_since or site.sample_share) for site in self.sites
+        )
 
     @cached_property
     def is_thin(self) -> bool:
         """Whether nothing can be hidden: no policy hides anything, and nothing is left of an earlier one."""
-        return not any(site.blinded_since or site.sample_share or vars(site)["is_left"] for site in self.sites)
+        return not self.class_sites and not any(
+            site.blinded_since or site.sample_share or vars(site)["is_left"] for site in self.sites
+        )
 
     @property
     def over(self) -> Q:
@@ -84,7 +110,7 @@ class Veil:
             | Q(Exists(FurtherRead.objects.filter(**here, state=ReadState.WAITING)))
         )
         opinion = Exists(Review.objects.filter(study=OuterRef("pk"), reader_id=self.user.pk))
-        return Q(~opinion, closed, site__in=[site.pk for site in self.sites])
+        return Q(~opinion, closed, site__in=[site.pk for site in self.sites]) | self.in_class
 
     def hides(self, study_ids: Iterable[UUID]) -> set[UUID]:
         """Of these studies, those that are hidden."""

@@ -129,7 +129,7 @@ def card_of(version: ModelVersion, user: User | AnonymousUser) -> CardPage:
         metrics=section(_("Figures"), card.get("metrics") or {}),
         baselines=section(_("Trivial baselines"), card.get("trivial_baselines") or {}),
         shortcut=section(_("Shortcut test"), card.get("shortcut") or {}),
-        demo=tuple(_demo(version)),
+        demo=tuple(demo_of(version)),
         training=section(_("Training data"), card.get("training_data") or {}),
         evaluations=section(_("How often it was evaluated"), card.get("evaluations") or {}),
         limits=tuple(card.get("limits") or ()),
@@ -159,7 +159,7 @@ def _thresholds(version: ModelVersion, user: User | AnonymousUser) -> list[Thres
     ]
 
 
-def _demo(version: ModelVersion) -> Iterator[Altered]:
+def demo_of(version: ModelVersion) -> Iterator[Altered]:
     """The same case whole, without the lungs, and its border alone: what a new head makes of each."""
     labels = (version.card.get("shortcut") or {}).get("labels") or {}
     tested: Mapping[str, Any] = next((labels[label] for label in version.flag_labels if label in labels), {})

@@ -7,6 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
+from screening.classes.selectors import closed_studies
 from screening.review.blinding import Veil
 from screening.studies.models import Image, Study, StudyState
 from screening.users.models import Site, User
@@ -16,6 +17,11 @@ Visitor = User | AnonymousUser
 
 
 def visible_studies(user: Visitor) -> QuerySet[Study]:
+    """Studies of the user's sites whose pictures are still kept, but for those that they read in a class."""
+    return kept_studies(user).exclude(closed_studies(user.pk))
+
+
+def kept_studies(user: Visitor) -> QuerySet[Study]:
     """Studies of the user's sites whose pictures are still kept."""
     return Study.objects.filter(site__in=sites_where(user, SEE_RESULTS)).exclude(state=StudyState.PURGED)
 
@@ -38,12 +44,12 @@ def open_studies(user: Visitor) -> QuerySet[Study]:
 
 
 def image_for(user: Visitor, image_id: UUID) -> Image:
-    """The picture, if the user may see its study.
+    """The picture, if it is of a site of the user: also one that they read in a class, of which it tells nothing.
 
     Raises:
         Http404: there is none, or it is not for this user.
     """
-    image = Image.objects.filter(pk=image_id, study__in=visible_studies(user)).first()
+    image = Image.objects.filter(pk=image_id, study__in=kept_studies(user)).first()
     if image is None:
         raise Http404
     return image

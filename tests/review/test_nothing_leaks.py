@@ -24,6 +24,7 @@ from screening.api.views import receipts
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
+from screening.classes.models import Case
 from screening.flows.explained import files_of
 from screening.people.tokens import make_token
 from screening.results.models import ModelVersion, ScreeningState
@@ -130,7 +131,10 @@ def addresses(scene: Scene, study: Study, only: str = "") -> list[str]:
     """Every address of the table that may be read, about one study of the scene."""
     image = study.images.get()
     explanation = image.screenings.get().explanations.first()
+    case = Case.objects.filter(study=study).first()
     told = {
+        "set_id": case.reading_set_id if case else None,
+        "case_id": case.pk if case else None,
         "study_id": study.pk,
         "image_id": image.pk,
         "explanation_id": explanation.pk if explanation else None,

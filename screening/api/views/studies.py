@@ -107,7 +107,7 @@ def _etag(*parts: Any) -> str:
 
 def _seen_by(veil: Veil) -> str:
     """Name who asks and what they are bound by, where something may be hidden from them."""
-    return "" if veil.is_thin else f"{veil.user.pk} {veil.blinded_sites}"
+    return "" if veil.is_thin else f"{veil.user.pk} {veil.blinded_sites} {veil.class_sets}"
 
 
 class OneStudy(ApiView):

@@ -137,7 +137,7 @@ function answering() {
     if (!radio) return false;
     radio.checked = true;
     radio.focus();
-    if (radio.value === "not_assessable") finding.querySelector("select").focus();
+    if (radio.value === "not_assessable") finding.querySelector("select")?.focus();
     return true;
   };
   return {
