@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -81,10 +82,15 @@ def judge(study: Study, rows: Sequence[Screening], *, still_arriving: bool) -> J
     leads = (*alone, *_leads(results, ranked))
     flagged = bool(leads)
     not_assessed = not_assessed or any(result.outcome != ScreeningState.SCORED for result in results)
-    answered = study.reviewed_revision == study.revision and not (flagged and not study.flagged)
     settled = StudyState.INCOMPLETE if not_assessed else StudyState.READY
-    to = StudyState.REVIEWED if answered else settled
-    return Judged(StudyFate(to=to, flagged=flagged, not_assessed=not_assessed), leads)
+    fate = StudyFate(to=settled, flagged=flagged, not_assessed=not_assessed)
+    answered = study.reviewed_revision == study.revision and not is_newly_flagged(study, fate)
+    return Judged(replace(fate, to=StudyState.REVIEWED) if answered else fate, leads)
+
+
+def is_newly_flagged(study: Study, fate: StudyFate) -> bool:
+    """Whether a study is to be flagged that is not: what readers answered before was no answer to that."""
+    return fate.flagged and not study.flagged
 
 
 def _leads(results: Sequence[SeriesResult], series: Series) -> Iterator[Lead]:

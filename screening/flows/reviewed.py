@@ -1,4 +1,6 @@
-"""A study that a reader answered, or whose answer was taken back."""
+"""A study that a reader answered, whose answer was taken back, or that is due again."""
+
+from collections.abc import Sequence
 
 from screening.audit.actor import Actor
 from screening.studies.models import Study, StudyState
@@ -11,6 +13,15 @@ def mark_reviewed(study: Study, *, actor: Actor) -> None:
     study.save(update_fields=["reviewed_revision"])
     fate = StudyFate(to=StudyState.REVIEWED, flagged=study.flagged, not_assessed=study.not_assessed)
     move_studies([(study, fate)], actor=actor)
+
+
+def make_due(studies: Sequence[Study]) -> None:
+    """Note of locked studies that no answer covers them any more; where they stand is moved by who judges them."""
+    answered = [study for study in studies if study.reviewed_revision]
+    if answered:
+        Study.objects.filter(pk__in=[study.pk for study in answered]).update(reviewed_revision=0)
+    for study in answered:
+        study.reviewed_revision = 0
 
 
 def mark_unreviewed(study: Study, *, reviewed_revision: int, actor: Actor) -> None:

@@ -1,6 +1,6 @@
 """Draw the random sample that readers read blinded, when a study becomes complete."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -15,17 +15,18 @@ from screening.users.models import Reads, Site
 PURPOSE: Final = "sample"
 
 
-def draw_samples(studies: Sequence[Study], *, actor: Actor) -> list[Sample]:
+def draw_samples(studies: Sequence[Study], *, actor: Actor, open_before: Collection[UUID] = ()) -> list[Sample]:
     """Draw among locked studies that just became ready, in the caller's transaction. The new rows are returned.
 
     A study that took part in a draw at this revision keeps what was drawn then, whatever the policy is now. One with
-    a picture that was not assessed takes no part: it is due like the flagged.
+    a picture that was not assessed takes no part: it is due like the flagged. `open_before` names those that were
+    complete earlier: what is drawn of them may have been seen.
     """
     ready = [study for study in studies if study.state == StudyState.READY and not study.not_assessed]
     if not ready:
         return []
     sites = Site.objects.in_bulk({study.site_id for study in ready})
-    rows = [row for study in ready if (row := _row(study, sites[study.site_id])) is not None]
+    rows = [row for study in ready if (row := _row(study, sites[study.site_id], study.pk in open_before)) is not None]
     if not rows:
         return []
     known = set(Sample.objects.filter(study__in=[row.study_id for row in rows]).values_list("study_id", "revision"))
@@ -35,7 +36,7 @@ def draw_samples(studies: Sequence[Study], *, actor: Actor) -> list[Sample]:
     return fresh
 
 
-def _row(study: Study, site: Site) -> Sample | None:
+def _row(study: Study, site: Site, open_before: bool) -> Sample | None:  # noqa: FBT001 - told by its one caller
     probability = _probability(study, site)
     if not probability:
         return None
@@ -47,6 +48,7 @@ def _row(study: Study, site: Site) -> Sample | None:
         probability=probability,
         # Not of the revision: a study that was drawn stays drawn when a late picture comes.
         drawn=chance(site.draw_key, PURPOSE, study.pk) < probability,
+        open_before=open_before,
     )
 
 

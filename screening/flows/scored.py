@@ -67,7 +67,8 @@ def _commit(
     for row in rows:
         _fill(row, outcomes[row.pk], model, timings, thresholds[row.site_id])
     conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor)
-    judge_studies(studies, actor=actor)
+    told = {row.study_id for row in rows if not row.trial}  # of a study that was only tried nothing is known anew
+    judge_studies([study for study in studies if study.pk in told], actor=actor)
     mark_changed((row.site_id, row.study_id) for row in rows if not row.trial)
     reach("inference.recorded")
     return {row.upload_id for row in rows}, len(rows)

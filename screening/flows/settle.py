@@ -8,8 +8,9 @@ from django.db import transaction
 from screening.audit.actor import Actor
 from screening.faultpoints import reach
 from screening.flows.explained import owe_explanations
-from screening.flows.judging import judge, rows_of
+from screening.flows.judging import is_newly_flagged, judge, rows_of
 from screening.flows.owed import is_screening, unasked
+from screening.flows.reviewed import make_due
 from screening.flows.sampling import draw_samples
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
@@ -32,8 +33,10 @@ def judge_studies(studies: Sequence[Study], *, actor: Actor) -> list[UUID]:
     live = [study for study in studies if study.state != StudyState.PURGED]
     judged = [(study, judge(study, rows[study.pk], still_arriving=study.upload_id in arriving)) for study in live]
     owe_explanations([lead for _, one in judged for lead in one.leads])
+    make_due([study for study, one in judged if is_newly_flagged(study, one.fate)])
+    complete = {study.pk for study in live if study.completed_at is not None}
     changed = set(move_studies([(study, one.fate) for study, one in judged], actor=actor))
-    draw_samples([study for study in live if study.pk in changed], actor=actor)
+    draw_samples([study for study in live if study.pk in changed], open_before=complete, actor=actor)
     return list(changed)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from screening.classes.selectors import closed_seats, closed_studies
 from screening.review.models import FurtherRead, ReadState, Review
@@ -102,11 +102,12 @@ class Veil:
         if self.is_thin:
             return NOTHING
         here = {"study": OuterRef("pk"), "revision": OuterRef("revision")}
+        standing = Review.objects.filter(**here, superseded_by__isnull=True)
         sampling = [site.pk for site in self.sites if site.sample_share]
         closed = (
             Q(site__in=self.blinded_sites)
             | Q(site__in=sampling, state__in=ON_ITS_WAY)  # it may yet be drawn
-            | Q(Exists(Sample.objects.filter(**here, drawn=True)), reviewed_revision__lt=F("revision"))
+            | Q(Exists(Sample.objects.filter(**here, drawn=True)), ~Exists(standing))
             | Q(Exists(FurtherRead.objects.filter(**here, state=ReadState.WAITING)))
         )
         opinion = Exists(Review.objects.filter(study=OuterRef("pk"), reader_id=self.user.pk))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -52,10 +52,11 @@ def turn_of(study: Study, reader: User, *, read_id: UUID | None) -> Turn:
         changed = Kind.AFTER_UNBLINDING if any(review.blinded for review in here) else Kind.CHANGED
         return Turn(kind=changed, blinded=False, reveals=False)
     others = Review.objects.filter(study=study, revision=study.revision).exists()
+    hidden = is_hidden(reader, study)
     return Turn(
         kind=_kind(study, read, others=others),
-        blinded=not mine and _was_closed(study, reader, opened=others and read is None),
-        reveals=is_hidden(reader, study),
+        blinded=hidden and _was_closed(study, read),
+        reveals=hidden,
         read=read,
     )
 
@@ -77,14 +78,22 @@ def _kind(study: Study, read: FurtherRead | None, *, others: bool) -> Kind:
     return Kind.SAMPLED if drawn else Kind.FIRST
 
 
-def _was_closed(study: Study, reader: User, *, opened: bool) -> bool:
-    """Whether a study was hidden from the reader from its first picture on."""
-    if not holds(reader, study.site_id, BOUND):
-        return False
+def _was_closed(study: Study, read: FurtherRead | None) -> bool:
+    """Whether a study that is hidden from a reader was so from its first picture on."""
     since = study.site.blinded_since
     if since is not None and study.created_at >= since:
         return True
-    return not opened and Sample.objects.filter(study=study, revision=1, drawn=True).exists()
+    first = Sample.objects.filter(study=study, revision=1, drawn=True, open_before=False)
+    return study.revision == 1 and first.exists() and not _was_opened(study, read)
+
+
+def _was_opened(study: Study, read: FurtherRead | None) -> bool:
+    """Whether somebody's answer showed a drawn study to others: not one that made a further read due at once."""
+    given = Review.objects.filter(study=study)
+    if read is not None:
+        between = Q(reader=read.first_id) | Q(reader=read.second_id)
+        given = given.exclude(between, Q(superseded_by__isnull=True) | ~Q(superseded_by=F("pk")))
+    return given.exists()
 
 
 def follow(study: Study, turn: Turn, reviews: Sequence[Review], scores: Mapping[str, float]) -> list[Draft]:

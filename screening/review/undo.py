@@ -66,8 +66,10 @@ def _stand_back(review: Review) -> None:
 
 
 def _reopen(study: Study, actor: Actor) -> None:
-    """Bring the study back to where it waits, unless an answer about these pictures still stands."""
+    """Bring the study back to where it waits, unless an answer about these pictures, and about their flag, stands."""
     standing = Review.objects.filter(study=study, superseded_by__isnull=True).order_by(F("revision").desc())
+    if study.flagged:
+        standing = standing.filter(flagged=True)
     answered = standing.values_list("revision", flat=True).first() or 0
     if answered != study.reviewed_revision:
         mark_unreviewed(study, reviewed_revision=answered, actor=actor)

@@ -51,6 +51,7 @@ class Study(models.Model):
     modality = models.CharField(max_length=8)
     state = models.CharField(max_length=10, choices=StudyState.choices, default=StudyState.RECEIVING)
     revision = models.PositiveSmallIntegerField(default=1, help_text="Goes up when a late picture reopens the study.")
+    # 0 again where a flag came after the answer.
     reviewed_revision = models.PositiveSmallIntegerField(
         default=0, help_text="The last revision that a reader answered."
     )
@@ -106,6 +107,9 @@ class Sample(models.Model):
     flagged = models.BooleanField(help_text="Whether the study was flagged when it was drawn from.")
     probability = models.FloatField(help_text="With which it could be drawn; above 0.")
     drawn = models.BooleanField()
+    open_before = models.BooleanField(
+        default=False, db_default=False, help_text="The study was complete earlier, and may have stood open since."
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -13,9 +13,12 @@ from screening.numbers import reflagging
 from screening.numbers.errors import AlreadyProposed
 from screening.numbers.points import approve_point
 from screening.numbers.reflagging import left_to_reflag, reflag_some, start_reflagging
+from screening.numbers.replays import start_replay
 from screening.results.models import Explanation, Screening, SeriesResult
+from screening.review.blinding import is_hidden
 from screening.review.services import AnswerIn, record_review
-from screening.studies.models import Study
+from screening.review.undo import undo_answer
+from screening.studies.models import Sample, Study
 from screening.users.models import Role
 from tests.factories import (
     ImageFactory,
@@ -26,6 +29,7 @@ from tests.factories import (
     UserFactory,
 )
 from tests.numbers.acting import proposed, screened
+from tests.results.test_record_outcomes import claim, commit, scored
 
 pytestmark = pytest.mark.django_db
 
@@ -157,3 +161,100 @@ def test_a_series_keeps_its_flags_when_it_is_judged_again_and_changes_when_they_
     assert (kept.flagged, kept.thresholds) == (False, {"covid": 0.5})
     assert (changed.flagged, changed.thresholds) == (True, {"covid": 0.3})
     assert Study.objects.get(pk=study.pk).flagged is True
+
+
+def answered_before_its_flag(site, version, ada, bea) -> Study:
+    """A study that was answered, and that a lower point flagged since."""
+    row = screened(site, version, 0.4)
+    answer(row.study_id, UserFactory(role_at=(site, Role.REVIEWER)))
+    lower(site, version, ada, bea)
+    set_all(start_reflagging(site_id=site.pk, version=version, days=30, user=bea), bea)
+    return Study.objects.get(pk=row.study_id)
+
+
+def answer(study_id, reader) -> None:
+    record_review(
+        study_id=study_id,
+        reader=reader,
+        answers={"covid": AnswerIn(answer="absent")},
+        comment="",
+        actor=Actor.user(reader),
+    )
+
+
+def test_a_flag_that_came_after_the_answer_waits_however_often_the_study_is_judged(site, version, ada, bea):
+    study = answered_before_its_flag(site, version, ada, bea)
+
+    settle_studies([study.pk])
+
+    study.refresh_from_db()
+    assert (study.state, study.flagged) == ("ready", True)
+    answer(study.pk, ada)
+    settle_studies([study.pk])
+    study.refresh_from_db()
+    assert study.state == "reviewed"
+
+
+def test_a_flag_that_came_after_the_answer_waits_while_a_replay_is_scored(site, version, ada, bea):
+    study = answered_before_its_flag(site, version, ada, bea)
+    newer = ModelVersionFactory(slug=version.slug, version="1.1.0")
+    before = Study.objects.values().get(pk=study.pk)
+    start_replay(site=site, old=version, new=newer, studies=20, user=ada)
+    lease, rows = claim(newer)
+
+    commit(lease, rows, scored(0.9))
+
+    assert Study.objects.values().get(pk=study.pk) == before
+
+
+def test_a_trial_judges_no_study(site, version, ada):
+    study = Study.objects.get(pk=screened(site, version, 0.4).study_id)
+    newer = ModelVersionFactory(slug=version.slug, version="1.1.0")
+    start_replay(site=site, old=version, new=newer, studies=20, user=ada)
+    Study.objects.update(state="incomplete", not_assessed=True)  # what judging it would change
+    lease, rows = claim(newer)
+
+    commit(lease, rows, scored(0.9))
+
+    study.refresh_from_db()
+    assert study.state == "incomplete"
+
+
+def test_an_answered_study_that_one_of_two_further_results_flags_is_due_again(site, version):
+    study = Study.objects.get(pk=screened(site, version, 0.4).study_id)
+    answer(study.pk, UserFactory(role_at=(site, Role.REVIEWER)))
+    others = [ModelVersionFactory() for _ in range(2)]
+    for other in others:
+        ScreeningFactory(image=study.images.get(), model_version=other)
+
+    for other, covid in zip(others, (0.9, 0.1), strict=True):
+        lease, rows = claim(other)
+        commit(lease, rows, scored(covid))
+
+    study.refresh_from_db()
+    assert (study.state, study.flagged) == ("ready", True)
+
+
+def test_an_answer_to_the_new_flag_that_is_taken_back_leaves_the_study_due(site, version, ada, bea):
+    study = answered_before_its_flag(site, version, ada, bea)
+    answer(study.pk, ada)
+
+    undo_answer(study_id=study.pk, reader=ada, actor=Actor.user(ada))
+    settle_studies([study.pk])
+
+    study.refresh_from_db()
+    assert study.state == "ready"
+
+
+def test_a_drawn_study_that_was_answered_stays_open_to_others_when_a_flag_comes(site, version, ada, bea):
+    study = Study.objects.get(pk=screened(site, version, 0.4).study_id)
+    Sample.objects.create(site=site, study=study, revision=1, flagged=False, probability=0.5, drawn=True)
+    one, two = (UserFactory(role_at=(site, Role.REVIEWER)) for _ in range(2))
+    hidden = is_hidden(two, study)
+    answer(study.pk, one)
+    lower(site, version, ada, bea)
+
+    set_all(start_reflagging(site_id=site.pk, version=version, days=30, user=bea), bea)
+
+    study.refresh_from_db()
+    assert (study.state, hidden, is_hidden(two, study)) == ("ready", True, False)

@@ -3,16 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from screening.audit.actor import Actor
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import verify_chain
 from screening.errors import AlreadyRead
+from screening.flows.reflagging import reflag
+from screening.flows.settle import settle_studies
 from screening.results.models import SeriesResult
 from screening.review.flags import flagged_scores
 from screening.review.models import FurtherRead, Review
 from screening.review.services import AnswerIn, record_review
+from screening.review.undo import undo_answer
 from screening.studies.models import Sample, Study, StudyState
 from screening.users.models import Role
 from tests.factories import ImageFactory, ScreeningFactory, SiteFactory, StudyFactory, UploadFactory, UserFactory
@@ -234,3 +238,72 @@ def test_the_slices_of_a_series_flag_nothing_by_themselves():
     assert flagged_scores(room.study) == {}
     SeriesResult.objects.update(scores={"covid": 0.6})
     assert flagged_scores(room.study) == {"covid": 0.6}
+
+
+def test_a_late_picture_that_flags_a_drawn_study_in_an_open_tray_makes_its_answer_not_blinded():
+    room = Room(sample_share=0.5)
+    room.draw(flagged=False)
+    Study.objects.update(revision=2)
+
+    assert said(room.answer(room.one)) == ("first", False)
+    assert "revealed" not in room.events()
+
+
+def test_a_late_picture_of_a_drawn_study_does_not_close_what_another_reader_opened():
+    room = Room(flagged=False, sample_share=1.0)
+    room.draw()
+    room.answer(room.one, "absent")
+    Study.objects.update(revision=2, state=StudyState.READY)
+    room.draw(revision=2)
+
+    assert said(room.answer(room.two, "absent")) == ("sampled", False)
+
+
+def test_an_answer_taken_back_had_opened_a_drawn_study_to_others():
+    room = Room(flagged=False, sample_share=1.0)
+    room.draw()
+    room.answer(room.one, "absent")
+    undo_answer(study_id=room.study.pk, reader=room.one, actor=Actor.user(room.one))
+
+    assert said(room.answer(room.two, "absent"))[1] is False
+
+
+def test_a_second_reader_of_a_drawn_study_is_blinded_where_the_first_answer_asked_for_the_second():
+    room = Room(flagged=False, sample_share=1.0, second_share=1.0)
+    room.draw()
+    room.answer(room.one, "absent")
+
+    assert said(room.answer(room.two, "absent")) == ("second_random", True)
+
+
+def test_what_stood_open_while_it_was_incomplete_and_is_drawn_then_is_not_blinded():
+    room = Room(flagged=False, sample_share=1.0)
+    Study.objects.update(state=StudyState.INCOMPLETE, not_assessed=True)
+
+    settle_studies([room.study.pk])
+
+    assert Sample.objects.get().open_before is True
+    assert said(room.answer(room.one, "absent")) == ("sampled", False)
+
+
+def test_what_stood_open_with_a_flag_and_is_drawn_once_the_flag_is_gone_is_not_blinded():
+    room = Room(sample_share=1.0)
+    points = {"covid": 0.95}
+
+    with transaction.atomic():
+        version = room.screening.model_version_id
+        reflag(study_ids=[room.study.pk], version_id=version, thresholds=points, actor=Actor.user(room.admin))
+
+    row = Sample.objects.get()
+    assert (row.flagged, row.drawn, row.open_before) == (False, True, True)
+    assert said(room.answer(room.one, "absent")) == ("sampled", False)
+
+
+def test_what_is_drawn_as_it_becomes_complete_was_closed_from_its_first_picture_on():
+    room = Room(flagged=False, sample_share=1.0)
+    Study.objects.update(state=StudyState.SCREENING, completed_at=None)
+
+    settle_studies([room.study.pk])
+
+    assert Sample.objects.get().open_before is False
+    assert said(room.answer(room.one, "absent")) == ("sampled", True)
