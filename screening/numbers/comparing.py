@@ -84,33 +84,37 @@ def _by_study(rows: QuerySet[Screening]) -> dict[UUID, list[Screening]]:
 
 
 def _stood(version: ModelVersion, rows: Sequence[Screening], series: Sequence[SeriesResult]) -> Verdict:
-    told = [(result.scores, result.flagged) for result in series if result.scores]
-    told = told or [(row.scores, row.flagged) for row in rows if row.state == ScreeningState.SCORED]
+    counted = {result.series_uid for result in series}  # their slices never count by themselves
+    told = [(result.scores, result.flagged) for result in series if result.outcome == ScreeningState.SCORED]
+    told += [(row.scores, row.flagged) for row in _scored(rows) if row.image.series_uid not in counted]
     return _verdict(version, told) if told else Verdict(NOT_ASSESSED)
 
 
 def _tried(version: ModelVersion, rows: Sequence[Screening], points: dict[str, float]) -> Verdict:
     if any(row.state in PENDING for row in rows):
         return Verdict(WAITING)
-    if version.modality == Modality.CT and len(rows) > 1:
-        told = _series(version, rows, points)
-    else:
-        told = [row.scores for row in rows if row.state == ScreeningState.SCORED]
+    told = _series(version, rows, points) if version.modality == Modality.CT else [row.scores for row in _scored(rows)]
     if not told:
         return Verdict(NOT_ASSESSED)
     return _verdict(version, [(scores, bool(flags_raised(scores, points))) for scores in told])
 
 
 def _series(version: ModelVersion, rows: Sequence[Screening], points: dict[str, float]) -> list[dict[str, float]]:
-    """The slices of each series counted together, as they would be: nothing is stored."""
+    """The slices of each series counted together, as they would be, and a lone one by itself: nothing is stored."""
     by_series: dict[str, list[Screening]] = defaultdict(list)
     for row in rows:
         by_series[row.image.series_uid].append(row)
     results = [
         summarise(study_id=rows[0].study_id, version=version, rows=even_slices(group), thresholds=points)
         for group in by_series.values()
+        if len(group) > 1
     ]
-    return [result.scores for result in results if result.outcome == ScreeningState.SCORED]
+    alone = [row.scores for group in by_series.values() if len(group) == 1 for row in _scored(group)]
+    return [*alone, *(result.scores for result in results if result.outcome == ScreeningState.SCORED)]
+
+
+def _scored(rows: Sequence[Screening]) -> list[Screening]:
+    return [row for row in rows if row.state == ScreeningState.SCORED]
 
 
 def _verdict(version: ModelVersion, told: Sequence[tuple[dict[str, float], bool]]) -> Verdict:

@@ -4,13 +4,13 @@ Read are the studies that became complete in the period and stand answered, by t
 as readers answered, and never more than `MOST`. docs/reading.md says which answers count for what.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from ml.vocabulary import Modality
@@ -29,9 +29,11 @@ COLUMNS: Final = (
     "answer",
     "blinded",
     "study__flagged",
+    "study__not_assessed",
     "created_at",
     "study__completed_at",
 )
+Scored = tuple[UUID, dict[str, float], dict[str, float]]  # study, scores, points
 DECIDED: Final = (Answer.PRESENT, Answer.ABSENT)
 
 
@@ -57,6 +59,7 @@ class Opinion:
     answer: str
     blinded: bool
     study_flagged: bool
+    not_assessed: bool  # a picture of the study was
     said: Said
     waited: timedelta
 
@@ -111,7 +114,7 @@ def opinions_of(asked: Question, *, flagged_alone: bool = False) -> list[Opinion
     rows = list(answered.order_by("study_id", "revision", "created_at").values_list(*COLUMNS)[:MOST])
     said = _said(asked, {row[0] for row in rows})
     found: dict[UUID, Opinion] = {}
-    for study, patient, revision, answer, blinded, flagged, at, complete in rows:
+    for study, patient, revision, answer, blinded, flagged, not_assessed, at, complete in rows:
         known = found.get(study)
         if study not in said or complete is None or (known is not None and known.revision == revision):
             continue
@@ -122,6 +125,7 @@ def opinions_of(asked: Question, *, flagged_alone: bool = False) -> list[Opinion
             answer=answer,
             blinded=blinded,
             study_flagged=flagged,
+            not_assessed=not_assessed,
             said=said[study],
             waited=max(at - complete, timedelta(0)),
         )
@@ -133,15 +137,30 @@ def _said(asked: Question, studies: Collection[UUID]) -> dict[UUID, Said]:
     keys = list(studies)
     for start in range(0, len(keys), AT_ONCE):
         some = {"study__in": keys[start : start + AT_ONCE], "model_version": asked.version}
-        rows = Screening.objects.filter(**some, state=ScreeningState.SCORED, image__superseded=False)
-        told |= _highest(rows.values_list("study_id", "scores", "thresholds"), asked.label)
-        if asked.version.modality == Modality.CT:
-            series = SeriesResult.objects.filter(**some, outcome=ScreeningState.SCORED)
-            told |= _highest(series.values_list("study_id", "scores", "thresholds"), asked.label)
+        series = (
+            SeriesResult.objects.filter(**some)
+            if asked.version.modality == Modality.CT
+            else SeriesResult.objects.none()
+        )
+        told |= _highest(
+            [*_pictures(some, set(series.values_list("study_id", "series_uid"))), *_whole(series)], asked.label
+        )
     return told
 
 
-def _highest(rows: Iterable[tuple[UUID, dict[str, float], dict[str, float]]], label: str) -> dict[UUID, Said]:
+def _whole(series: QuerySet[SeriesResult]) -> Iterable[Scored]:
+    return series.filter(outcome=ScreeningState.SCORED).values_list("study_id", "scores", "thresholds")
+
+
+def _pictures(some: Mapping[str, object], in_series: Collection[tuple[UUID, str]]) -> Iterator[Scored]:
+    """What counts by itself: never a slice of a series, also where too few slices were scored for the series to."""
+    rows = Screening.objects.filter(**some, state=ScreeningState.SCORED, image__superseded=False)
+    for study, uid, scores, points in rows.values_list("study_id", "image__series_uid", "scores", "thresholds"):
+        if (study, uid) not in in_series:
+            yield study, scores, points
+
+
+def _highest(rows: Iterable[Scored], label: str) -> dict[UUID, Said]:
     told: dict[UUID, Said] = {}
     for study, scores, points in rows:
         if label in scores and label in points:
@@ -153,10 +172,10 @@ def _highest(rows: Iterable[tuple[UUID, dict[str, float], dict[str, float]]], la
 def weighed(asked: Question, opinions: Iterable[Opinion]) -> list[Weighed]:
     """The blinded answers that were drawn, each with its weight; those that had no chance to be are left out.
 
-    Within a stratum (flagged or not) the weights are scaled to what was drawn there: those that are answered stand for
-    those that are not answered yet.
+    So are studies with a picture that was not assessed, which take part in no draw. Within a stratum (flagged or not)
+    the weights are scaled to what was drawn there: those that are answered stand for those that are not answered yet.
     """
-    blinded = [one for one in opinions if one.blinded]
+    blinded = [one for one in opinions if one.blinded and not one.not_assessed]
     draws = {
         (study, revision): (probability, drawn, flagged)
         for study, revision, probability, drawn, flagged in Sample.objects.filter(
@@ -175,12 +194,13 @@ def weighed(asked: Question, opinions: Iterable[Opinion]) -> list[Weighed]:
 
 def _scaled(asked: Question, found: list[Weighed]) -> list[Weighed]:
     totals = {True: 0.0, False: 0.0}
-    drawn = Sample.objects.filter(site=asked.site, drawn=True, created_at__gte=asked.since)
+    drawn = Sample.objects.filter(site=asked.site, drawn=True, created_at__gte=asked.since, study__not_assessed=False)
     for flagged, probability, number in drawn.values_list("flagged", "probability").annotate(Count("pk")).order_by():
         totals[flagged] += number / probability
     if asked.site.blinded_since:
         since = max(asked.since, asked.site.blinded_since)
-        totals[True] += Study.objects.filter(site=asked.site, flagged=True, completed_at__gte=since).count()
+        due = Study.objects.filter(site=asked.site, flagged=True, not_assessed=False, completed_at__gte=since)
+        totals[True] += due.count()
     held = {stratum: sum(one.weight for one in found if one.flagged == stratum) for stratum in totals}
     return [replace(one, weight=one.weight * max(totals[one.flagged] / held[one.flagged], 1.0)) for one in found]
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from ml.vocabulary import Modality
 from screening.numbers.decided import MOST, Question, last, opinions_of, weighed
 from screening.numbers.figures import (
@@ -25,7 +27,7 @@ from screening.numbers.history import flags_of_series, scored_since
 from screening.numbers.shelves import DayCount, Tray, counted
 from screening.results.models import ModelVersion
 from screening.results.services import thresholds_of
-from screening.review.models import Cause, FurtherRead, Kind, ReadState, Review, Stage
+from screening.review.models import NOT_WITHDRAWN, Cause, FurtherRead, Kind, ReadState, Review, Stage
 from screening.studies.models import StudyState
 from screening.users.models import Role, Site, User
 from screening.users.roles import role_at
@@ -111,7 +113,7 @@ def _flag_rate(asked: Question) -> FlagRate:
 
 
 def _random_pairs(asked: Question) -> list[tuple[str, str]]:
-    """Opening answers of two readers, both blinded, on what was drawn at random for a second one."""
+    """Opening answers of two readers, both blinded, on what was drawn at random for a second one. Slips are none."""
     reads = FurtherRead.objects.filter(
         site=asked.site,
         stage=Stage.SECOND,
@@ -123,7 +125,7 @@ def _random_pairs(asked: Question) -> list[tuple[str, str]]:
     opening: dict[tuple[UUID, int, int], tuple[str, bool]] = {}
     for start in range(0, len(wanted), 500):
         keys = {study for study, *_ in wanted[start : start + 500]}
-        given = Review.objects.filter(study__in=keys, finding=asked.label).order_by("created_at")
+        given = Review.objects.filter(NOT_WITHDRAWN, study__in=keys, finding=asked.label).order_by("created_at")
         for study, revision, reader, answer, blinded in given.values_list(
             "study_id", "revision", "reader_id", "answer", "blinded"
         ):
@@ -141,12 +143,24 @@ def _both(
 
 
 def _after_unblinding(asked: Question) -> list[tuple[str, str]]:
-    rows = Review.objects.filter(
+    """What each reader said blinded of each study, and what they said last of the same pictures once they saw more.
+
+    What was taken back is no change; the blinded answer stays the first one, taken back or not.
+    """
+    given = Review.objects.filter(
+        NOT_WITHDRAWN,
         study__site=asked.site,
         study__state=StudyState.REVIEWED,
         study__completed_at__gte=asked.since,
         finding=asked.label,
         kind=Kind.AFTER_UNBLINDING,
-        supersedes__isnull=False,
     )
-    return list(rows.values_list("supersedes__answer", "answer")[:MOST])
+    same = {"study": OuterRef("study"), "revision": OuterRef("revision"), "reader": OuterRef("reader")}
+    blinded = Review.objects.filter(**same, finding=asked.label, blinded=True).order_by("created_at").values("answer")
+    rows = given.annotate(before=Subquery(blinded[:1])).order_by("created_at")
+    last: dict[tuple[UUID, int, int], tuple[str | None, str]] = {}
+    for study, revision, reader, before, after in rows.values_list(
+        "study_id", "revision", "reader_id", "before", "answer"
+    )[:MOST]:
+        last[study, revision, reader] = (before, after)
+    return [(before, after) for before, after in last.values() if before is not None]

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -34,6 +34,9 @@ class Kind(models.TextChoices):
 
 OPENING = (Kind.FIRST, Kind.SAMPLED)
 SECOND = (Kind.SECOND_RANDOM, Kind.SECOND_TARGETED)
+
+
+NOT_WITHDRAWN = Q(superseded_by__isnull=True) | ~Q(superseded_by=F("pk"))
 
 
 class Review(models.Model):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,7 +17,7 @@ from screening.audit.models import ChainKind
 from screening.audit.services import Draft
 from screening.errors import AlreadyRead
 from screening.review.blinding import BOUND, is_hidden
-from screening.review.models import OPENING, Answer, Cause, FurtherRead, Kind, ReadState, Review, Stage
+from screening.review.models import NOT_WITHDRAWN, OPENING, Answer, Cause, FurtherRead, Kind, ReadState, Review, Stage
 from screening.studies.draws import chance
 from screening.studies.models import Sample, Study
 from screening.users.models import Site, User
@@ -92,7 +92,7 @@ def _was_opened(study: Study, read: FurtherRead | None) -> bool:
     given = Review.objects.filter(study=study)
     if read is not None:
         between = Q(reader=read.first_id) | Q(reader=read.second_id)
-        given = given.exclude(between, Q(superseded_by__isnull=True) | ~Q(superseded_by=F("pk")))
+        given = given.exclude(between, NOT_WITHDRAWN)
     return given.exists()
 
 

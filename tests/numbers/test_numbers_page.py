@@ -5,13 +5,15 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from screening.numbers.figures import Accuracy
 from screening.numbers.numbers_page import Numbers, numbers_of
-from screening.review.models import Cause, Kind
+from screening.results.models import SeriesResult
+from screening.review.models import Cause, Kind, Review
 from screening.studies.models import Patient, Study
 from screening.users.models import Role
 from tests.factories import ModelVersionFactory, SiteFactory, StudyFactory
@@ -211,6 +213,76 @@ def test_changes_once_the_answer_of_the_models_was_shown_are_counted(ward, ada):
         old.save()
 
     assert told(ward, ada).changed == (3, [("absent", "present", 2)])
+
+
+def test_a_change_counts_from_the_blinded_answer_also_where_that_was_taken_back(ward, ada):
+    study = ward.answered(0.7, "absent")
+    take_back(study.reviews.get())
+
+    ward.review(study, "present", blinded=False, kind=Kind.AFTER_UNBLINDING)
+
+    assert told(ward, ada).changed == (1, [("absent", "present", 1)])
+
+
+def test_a_change_that_was_taken_back_is_none(ward, ada):
+    study = ward.answered(0.7, "absent")
+    Review.objects.update(superseded_by=F("pk"))
+    take_back(ward.review(study, "present", blinded=False, kind=Kind.AFTER_UNBLINDING))
+    Review.objects.filter(blinded=True).update(superseded_by=None)
+
+    assert told(ward, ada).changed == (0, [])
+
+
+def take_back(review: Review) -> None:
+    review.superseded_by = review
+    review.save()
+
+
+def test_a_pair_of_readers_in_which_one_slipped_is_no_measure_of_how_they_agree(ward, ada):
+    ward.read_twice(ward.answered(0.7, "present"), "present")
+    study = ward.answered(0.7, "present")
+    take_back(study.reviews.get())
+    ward.review(study, "absent", blinded=False, kind=Kind.AFTER_UNBLINDING)
+    ward.read_twice(study, "absent")
+
+    assert told(ward, ada).agreements[0].n == 1
+
+
+def test_studies_with_a_picture_that_was_not_assessed_are_no_part_of_sensitivity(ward, ada):
+    ward.site.blinded_since = timezone.now() - timedelta(days=300)
+    ward.site.save()
+    ward.a_sampled_year()
+    before = told(ward, ada).accuracy
+    for _ in range(5):
+        for score, probability in ((0.7, None), (0.2, 0.1)):
+            study = ward.answered(score, "present", probability=probability)
+            Study.objects.filter(pk=study.pk).update(not_assessed=True)
+
+    after = told(ward, ada).accuracy
+
+    assert (after.sampled, after.present) == (before.sampled, before.present)
+    assert after.sensitivity.value == before.sensitivity.value
+
+
+def test_slices_of_a_series_that_is_inconclusive_are_no_flags(site, ada):
+    ct = ModelVersionFactory(modality="ct")
+    ward = Ward(site, ct)
+    study = ward.answered(0.9, "absent")
+    study.images.update(series_uid="1.2")
+    series = SeriesResult.objects.create(
+        study=study,
+        model_version=ct,
+        pipeline="plane-1",
+        series_uid="1.2",
+        outcome="inconclusive",
+        code="too_few_slices",
+        slices=1,
+    )
+
+    assert told(ward, ada).compared.dismissed == 0
+    series.series_uid = "1.3"  # of other pictures: this one counts by itself
+    series.save()
+    assert told(ward, ada).compared.dismissed == 1
 
 
 def test_the_time_to_answer_is_told_by_mean_and_longest(ward, ada):

@@ -23,7 +23,7 @@ from screening.numbers.errors import AlreadyProposed, NothingToReplay, SecondPer
 from screening.numbers.history import history_of
 from screening.numbers.models import Replay
 from screening.numbers.replays import close_replay, left_to_try, start_replay, switch
-from screening.results.models import Screening, SiteVersion
+from screening.results.models import Screening, SeriesResult, SiteVersion
 from screening.results.selectors import chosen_models
 from screening.results.services import plan
 from screening.studies.models import Image, Study
@@ -127,6 +127,21 @@ def test_a_series_is_compared_as_a_series(site, ada):
     [change] = compare(replay).changes
     assert change.new.word == "not flagged"
     assert change.new.score == pytest.approx((0.9 + 0.2 + 0.2) / 3)
+
+
+def test_slices_of_a_series_that_was_inconclusive_are_compared_as_not_assessed(site, ada):
+    ct = ModelVersionFactory(modality="ct", slug="ct-test")
+    newer = ModelVersionFactory(modality="ct", slug="ct-test", version="1.1.0")
+    study = StudyFactory(upload=UploadFactory(site=site, finished=True), modality="ct")
+    for place, row in enumerate([{"scored_flagged": True}, *[{"state": "inconclusive", "code": "not_chest"}] * 11]):
+        ScreeningFactory(
+            image=ImageFactory(study=study, series_uid="1.2", position=float(place)), model_version=ct, **row
+        )
+    settle_studies([study.pk])
+
+    [change] = compare(begin(site, ct, newer, ada)).changes
+
+    assert (SeriesResult.objects.get().outcome, change.old.word) == ("inconclusive", "not assessed")
 
 
 def test_until_the_switch_the_site_keeps_the_old_version_and_others_take_the_new(site, version, newer, ada, bea):
