@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,7 +17,7 @@ from screening.audit.models import ChainKind
 from screening.audit.services import Draft
 from screening.errors import AlreadyRead
 from screening.review.blinding import BOUND, is_hidden
-from screening.review.models import NOT_WITHDRAWN, OPENING, Answer, Cause, FurtherRead, Kind, ReadState, Review, Stage
+from screening.review.models import NOT_WITHDRAWN, Answer, Cause, FurtherRead, Kind, ReadState, Review, Stage
 from screening.studies.draws import chance
 from screening.studies.models import Sample, Study
 from screening.users.models import Site, User
@@ -33,6 +33,7 @@ class Turn:
 
     kind: Kind
     blinded: bool
+    opens: bool  # whether it is the first that stands about these pictures, so that it makes a second read due
     reveals: bool  # whether it lifts a veil for its reader
     read: FurtherRead | None = None
 
@@ -47,15 +48,18 @@ def turn_of(study: Study, reader: User, *, read_id: UUID | None) -> Turn:
     read = waiting_read(study, reader) if not mine else None
     if read_id is not None and (read is None or read.pk != read_id):
         raise AlreadyRead(_("This study does not wait for this read of yours any more."))
+    given = Review.objects.filter(study=study, revision=study.revision)
+    opens = read is None and not given.filter(NOT_WITHDRAWN).exists()
     here = [review for review in mine if review.revision == study.revision]
     if here:
         changed = Kind.AFTER_UNBLINDING if any(review.blinded for review in here) else Kind.CHANGED
-        return Turn(kind=changed, blinded=False, reveals=False)
-    others = Review.objects.filter(study=study, revision=study.revision).exists()
+        return Turn(kind=changed, blinded=False, opens=opens, reveals=False)
+    others = given.exists()
     hidden = is_hidden(reader, study)
     return Turn(
         kind=_kind(study, read, others=others),
         blinded=hidden and _was_closed(study, read),
+        opens=opens,
         reveals=hidden,
         read=read,
     )
@@ -102,15 +106,25 @@ def follow(study: Study, turn: Turn, reviews: Sequence[Review], scores: Mapping[
     `scores` are those of the findings that are flagged.
     """
     drafts = [_draft(study, "study:revealed", {"kind": turn.kind})] if turn.reveals else []
-    if turn.kind in OPENING:
-        drafts += _withdraw(study) + _owe_second(study, reviews, scores)
+    if turn.opens:
+        earlier = FurtherRead.objects.filter(study=study, revision__lt=study.revision)
+        drafts += _withdraw(study, earlier) + _owe_second(study, reviews, scores)
     if turn.read is not None:
         drafts += _finish(study, turn.read, reviews)
     return drafts
 
 
-def _withdraw(study: Study) -> list[Draft]:
-    old = FurtherRead.objects.filter(study=study, revision__lt=study.revision, state=ReadState.WAITING)
+def forget_second(study: Study, reader: User) -> list[Draft]:
+    """Withdraw the second read that an answer made due, once that reader has taken it back. The events are returned."""
+    mine = Review.objects.filter(study=study, revision=study.revision, reader=reader)
+    if mine.filter(superseded_by__isnull=True).exists():
+        return []
+    made = FurtherRead.objects.filter(study=study, revision=study.revision, stage=Stage.SECOND, first=reader)
+    return _withdraw(study, made)
+
+
+def _withdraw(study: Study, reads: QuerySet[FurtherRead]) -> list[Draft]:
+    old = reads.filter(state=ReadState.WAITING)
     told = list(old.order_by("created_at").values_list("stage", "revision"))
     old.update(state=ReadState.WITHDRAWN, done_at=timezone.now())
     return [_draft(study, "study:read_withdrawn", {"stage": stage, "revision": number}) for stage, number in told]
@@ -137,8 +151,14 @@ def _target(site: Site, reviews: Sequence[Review], scores: Mapping[str, float]) 
 
 
 def _owe(study: Study, stage: Stage, cause: Cause, **more: object) -> None:
-    FurtherRead.objects.create(
-        site_id=study.site_id, study=study, revision=study.revision, stage=stage, cause=cause, **more
+    now = {"cause": cause, "state": ReadState.WAITING, "done_at": None, "created_at": timezone.now(), **more}
+    # One that was withdrawn with its answer, which is given anew, waits again.
+    FurtherRead.objects.update_or_create(
+        study=study,
+        revision=study.revision,
+        stage=stage,
+        defaults=now,
+        create_defaults={"site_id": study.site_id, **now},
     )
 
 
@@ -159,10 +179,13 @@ def _finish(study: Study, read: FurtherRead, reviews: Sequence[Review]) -> list[
 
 
 def opinion_of(study: Study, reader_id: int) -> dict[str, Review]:
-    """What somebody first answered about this revision of a study, by finding; what they changed since is left out."""
+    """What somebody first answered about this revision of a study, by finding; what they changed since is left out.
+
+    What they took back is so too, where they answered anew.
+    """
     given = Review.objects.filter(study=study, revision=study.revision, reader_id=reader_id).order_by("created_at")
     first: dict[str, Review] = {}
-    for review in given:
+    for review in sorted(given, key=lambda one: one.is_withdrawn):
         first.setdefault(review.finding, review)
     return first
 

@@ -16,6 +16,7 @@ from screening.flows.reviewed import mark_unreviewed
 from screening.retrying import again_on_conflict
 from screening.review.errors import TooLateToUndo
 from screening.review.models import SECOND, Kind, Review
+from screening.review.reads import forget_second
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
 from screening.users.models import User
@@ -38,6 +39,8 @@ def undoable(reader: User, study_id: UUID | None = None) -> list[Review]:
 def undo_answer(*, study_id: UUID, reader: User, actor: Actor) -> list[Review]:
     """Take back what the reader answered about a study a moment ago; what it had replaced stands again.
 
+    A second read that it made due is withdrawn while nobody has given it.
+
     Raises:
         TooLateToUndo: the moment has passed, or there is no such answer; nothing changed.
     """
@@ -47,7 +50,7 @@ def undo_answer(*, study_id: UUID, reader: User, actor: Actor) -> list[Review]:
         raise TooLateToUndo(_("This answer can no longer be taken back."))
     for review in reviews:
         _stand_back(review)
-    record(actor, [_draft(study, review) for review in reviews])
+    record(actor, [_draft(study, review) for review in reviews] + forget_second(study, reader))
     _reopen(study, actor)
     mark_changed([(study.site_id, study.pk)])
     return reviews

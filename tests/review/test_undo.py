@@ -10,7 +10,8 @@ from screening.audit.actor import Actor
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import verify_chain
 from screening.review.errors import TooLateToUndo
-from screening.review.models import Claim, Review
+from screening.review.models import Claim, FurtherRead, Review
+from screening.review.reads import opinion_of
 from screening.review.services import AnswerIn, record_review
 from screening.review.undo import undo_answer, undoable
 from screening.studies.models import SiteChange, Study, StudyState
@@ -201,3 +202,57 @@ def test_what_another_reader_has_open_is_not_answered_at_one_stroke(desk, client
 
     assert "is reading this study" in told
     assert not Review.objects.exists()
+
+
+def waits(study) -> list[tuple[str, str]]:
+    return list(FurtherRead.objects.filter(study=study).values_list("cause", "state"))
+
+
+def test_a_second_read_that_a_slip_made_due_goes_with_it(desk):
+    Site.objects.filter(pk=desk.site.pk).update(second_when_unsure=True)
+    study = desk.study(1)
+    answer(study, desk.one, "unsure")
+
+    undo(study, desk.one)
+
+    assert waits(study) == [("unsure", "withdrawn")]
+    assert AuditEvent.objects.filter(action="study:read_withdrawn").count() == 1
+    answer(study, desk.one, "absent")
+    assert waits(study) == [("unsure", "withdrawn")]
+
+
+@pytest.mark.parametrize("slip", ["absent", "unsure"])
+def test_the_answer_in_place_of_a_slip_makes_a_second_read_due(desk, slip):
+    Site.objects.filter(pk=desk.site.pk).update(second_when_unsure=True)
+    study = desk.study(1)
+    answer(study, desk.one, slip)
+    undo(study, desk.one)
+
+    assert answer(study, desk.one, "unsure").kind == "changed"
+
+    assert waits(study) == [("unsure", "waiting")]
+    assert answer(study, desk.two, "unsure").kind == "second_targeted"
+
+
+def test_a_slip_that_was_taken_back_is_no_disagreement(desk):
+    Site.objects.filter(pk=desk.site.pk).update(second_share=1.0)
+    study = desk.study(1)
+    answer(study, desk.one, "present")
+    undo(study, desk.one)
+    answer(study, desk.one, "absent")
+
+    answer(study, desk.two, "absent")
+
+    assert waits(study) == [("random", "done")]
+    assert {said.answer for said in opinion_of(study, desk.one.pk).values()} == {"absent"}
+
+
+def test_a_change_that_is_taken_back_leaves_the_second_read_due(desk):
+    Site.objects.filter(pk=desk.site.pk).update(second_share=1.0)
+    study = desk.study(1)
+    answer(study, desk.one, "present")
+    answer(study, desk.one, "absent")
+
+    undo(study, desk.one)
+
+    assert waits(study) == [("random", "waiting")]
