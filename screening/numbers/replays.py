@@ -24,6 +24,7 @@ from screening.numbers.models import Replay, ReplayState
 from screening.queue import Call, call_after_commit
 from screening.results.models import PENDING, ModelVersion, Screening, ScreeningState, SiteVersion
 from screening.results.selectors import chosen_models
+from screening.retrying import again_on_conflict
 from screening.studies.models import Image, Study, StudyState
 from screening.upserting import insert_rows
 from screening.users.models import Site, User
@@ -59,22 +60,24 @@ def _last_scored(site: Site, version: ModelVersion) -> datetime | None:
     return rows.filter(state=ScreeningState.SCORED).order_by("-done_at").values_list("done_at", flat=True).first()
 
 
+@again_on_conflict
 @transaction.atomic
 def start_replay(*, site: Site, old: ModelVersion, new: ModelVersion, studies: int, user: User) -> Replay:
     """Ask the new version about the latest studies that the old one scored. Until the switch the site keeps the old.
 
     Raises:
         NotAllowed: the user does not administer the site.
-        NothingToReplay: the two are not versions of one model, the new one is not active, or there is no such study.
+        NothingToReplay: the two are not versions of one model, the new one is not active, the old one is not that which
+            the site is used to, or there is no such study.
         AlreadyProposed: a replay of the new version is open at the site.
     """
     _refuse_strangers(user, site.pk)
     if old.slug != new.slug or old.pk == new.pk or not (old.active and new.active):
         raise NothingToReplay(_("%(new)s does not follow %(old)s.") % {"new": new.name, "old": old.name})
-    decided = SiteVersion.objects.filter(site=site, slug=old.slug).exists()
-    if in_use(site, old.slug) != old and decided:  # else one person could switch by naming another old one
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)  # two who begin at once: the second finds the first
+    if known_to(site, old.slug) != old:  # else one person could switch by naming another old one
         raise NothingToReplay(_("The site does not screen with %(old)s.") % {"old": old.name})
-    Site.objects.select_for_update().get(pk=site.pk)  # two who begin at once: the second finds the first
+    decided = SiteVersion.objects.filter(site=site, slug=old.slug).exists()
     if Replay.objects.filter(site=site, new=new, state=ReplayState.OPEN).exists():
         raise AlreadyProposed(_("A replay of %(new)s is open.") % {"new": new.name})
     found = _latest(site, old, min(studies, MOST_STUDIES))

@@ -239,6 +239,17 @@ def test_one_person_cannot_go_back_by_naming_an_older_version_as_the_one_in_use(
     assert used(site, version) == ["1.1.0"]
 
 
+def test_one_person_cannot_go_back_at_a_site_that_decided_nothing_either(site, version, newer, ada):
+    screened(site, version, 0.2)
+    screened(site, newer, 0.2)  # by having been registered it applies, and the site is used to it
+
+    with pytest.raises(NothingToReplay):
+        begin(site, version, newer, ada)
+
+    assert used(site, version) == ["1.1.0"]
+    assert not SiteVersion.objects.exists()
+
+
 def test_a_purge_takes_trials_along_and_a_dead_worker_gives_them_back(site, version, newer, ada):
     row = screened(site, version, 0.2)
     begin(site, version, newer, ada)
