@@ -168,7 +168,7 @@ def rows_of(spots: Iterable[Spot]) -> list[BlindRow]:
     keys = [spot.study for spot in spots]
     studies = Study.objects.select_related("site").in_bulk(keys)
     images: dict[UUID, list[UUID]] = {key: [] for key in keys}
-    for study_id, image_id in Image.objects.filter(study__in=keys).values_list("study_id", "pk"):
+    for study_id, image_id in Image.objects.filter(study__in=keys, superseded=False).values_list("study_id", "pk"):
         images[study_id].append(image_id)
     return [
         BlindRow(study=studies[key], pictures=len(images[key]), cover=_middle(images[key]))

@@ -14,7 +14,9 @@ from screening.wording import note
 
 def blind_sheet_of(study: Study, reader: User) -> Sheet:
     """Pictures with the notes of their files, and the questions."""
-    pictures = tuple(_picture(image, number) for number, image in enumerate(study.images.all(), start=1))
+    pictures = tuple(
+        _picture(image, number) for number, image in enumerate(study.images.filter(superseded=False), start=1)
+    )
     return Sheet(study=study, word="", pictures=pictures, opinions=(), questions=questions_of(study, reader))
 
 

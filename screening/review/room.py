@@ -52,7 +52,8 @@ def room_context(sheet: Sheet, user: Visitor, *, show_ai: bool) -> dict[str, obj
     """
     pictures = sheet.pictures
     start = sheet.start if show_ai else len(pictures) // 2
-    earlier = [*before_correction(sheet.study), *earlier_studies(sheet.study, user)]
+    sent = before_correction(sheet.study) if show_ai else []  # that a picture lay wrong is what the gate said of it
+    earlier = [*sent, *earlier_studies(sheet.study, user)]
     return {
         "show_ai": show_ai,
         "start": start,

@@ -71,7 +71,8 @@ def rows_of(places: Sequence[Place], held: Mapping[UUID, str] = MappingProxyType
     ):
         series[result.study_id].append(result)
     images: dict[UUID, list[UUID]] = defaultdict(list)
-    for study_id, image_id in Image.objects.filter(study_id__in=study_ids).values_list("study_id", "pk"):
+    standing = Image.objects.filter(study_id__in=study_ids, superseded=False)
+    for study_id, image_id in standing.values_list("study_id", "pk"):
         images[study_id].append(image_id)
     answers = _answers(study_ids)
     now = timezone.now()

@@ -2,10 +2,13 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from screening.results.models import ScreeningState
-from screening.studies.models import Image
-from screening.users.models import Role
+from screening.review.order import Place
+from screening.review.rows import rows_of
+from screening.studies.models import Image, Study
+from screening.users.models import Role, Site
 from tests.factories import ImageFactory, ScreeningFactory, SiteFactory, StudyFactory, UploadFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +58,30 @@ def test_the_corrected_picture_is_shown_and_the_one_that_was_sent_can_be_seen_be
     assert [[one["id"] for one in group] for group in answer.context["others"]] == [[str(image.pk)]]
     assert "As it was sent" in answer.text
     assert "Picture 1 was corrected here." in answer.text
+
+
+def test_a_blinded_reader_is_not_told_that_a_picture_was_corrected(client, image):
+    made = ImageFactory(study=image.study, corrects=image)
+    ScreeningFactory(image=made, scored=True)
+    Image.objects.filter(pk=image.pk).update(superseded=True)
+    Study.objects.update(state="ready", not_assessed=False, flagged=True)
+    Site.objects.update(blinded_since=timezone.now())
+    client.force_login(UserFactory(role_at=(image.site, Role.REVIEWER)))
+
+    page = client.get(reverse("review:study", args=[image.study_id]))
+    listed = client.get(reverse("review:blinded"))
+
+    assert [one["id"] for one in page.context["slices"]] == [str(made.pk)]
+    assert page.context["others"] == []
+    assert "As it was sent" not in page.text
+    assert str(image.pk) not in page.text + listed.text
+    assert str(made.pk) in listed.text
+
+
+def test_a_tray_counts_and_shows_the_corrected_picture_alone(image):
+    made = ImageFactory(study=image.study, corrects=image)
+    Image.objects.filter(pk=image.pk).update(superseded=True)
+
+    [row] = rows_of([Place(due=timezone.now(), top=0.0, study=image.study_id)])
+
+    assert (row.pictures, row.cover) == (1, made.pk)
