@@ -34,20 +34,31 @@ def scratch_database(tmp_path) -> Iterator[str]:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_every_app_migrates_forward_one_step_back_and_forward_again(scratch_database):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.migrations.back_and_forth", *OWN_APPS],
-        env={**os.environ, "DATABASE_URL": scratch_database},
+def run(script: str, database: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", script, *arguments],
+        env={**os.environ, "DATABASE_URL": database},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
 
+
+def test_every_app_migrates_forward_one_step_back_and_forward_again(scratch_database):
+    done = run("tests.migrations.back_and_forth", scratch_database, *OWN_APPS)
+
     assert done.returncode == 0, done.stderr
     told = done.stdout.splitlines()
     assert [line.split()[0] for line in told[:-1]] == sorted(OWN_APPS)
     assert told[-1] == "append-only: True"
+
+
+def test_a_release_that_knows_no_trials_finds_none(scratch_database):
+    done = run("tests.migrations.trials_back", scratch_database)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["left: 1"]
 
 
 @pytest.mark.django_db

@@ -1,13 +1,22 @@
+from typing import Any
+
 import django.db.models.deletion
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
 
+def delete_trials(apps: Any, schema: Any) -> None:
+    """Leave no trial to a release that would take it for a result."""
+    apps.get_model("results", "Screening").objects.filter(trial=True).delete()
+    schema.connection.check_constraints(table_names=["results_screening"])  # now: what is put off forbids ALTER TABLE
+
+
 class Migration(migrations.Migration):
     """Trial screenings of a replay, which count nowhere, and which version a site screens with.
 
     A worker of the release before knows no trials and would let them flag: begin no replay before every worker is new.
+    Going back deletes trials.
     """
 
     dependencies = [
@@ -93,4 +102,5 @@ class Migration(migrations.Migration):
             model_name="siteversion",
             index=models.Index(fields=["site", "slug", "-valid_from"], name="versions_of_site"),
         ),
+        migrations.RunPython(migrations.RunPython.noop, delete_trials),  # the last: on the way back the first
     ]
