@@ -131,7 +131,7 @@ def _agreement(pairs: Sequence[Pair], patients: Sequence[str]) -> Agreement:
     else:
         ones = [1.0] * len(pairs)
         interval = weighting.by_patient(patients, ones, _kappa_of(pairs), seed=SEED)
-    if interval is not None and interval.low == interval.high:  # no case on which they differ: nothing to resample
+    if interval is not None and interval.low == interval.high:  # every resample is the same: that is no certainty
         interval = None
     return Agreement(len(pairs), kappa.value, interval, raw)
 

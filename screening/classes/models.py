@@ -11,6 +11,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from screening.results.models import ModelVersion
 from screening.studies.models import Study
@@ -19,10 +21,10 @@ from screening.users.models import Site
 
 
 class SetState(models.TextChoices):
-    DRAFT = "draft", "In preparation"
-    OPEN = "open", "Open"
-    REVEALED = "revealed", "Revealed"
-    DISCARDED = "discarded", "Discarded"
+    DRAFT = "draft", pgettext_lazy("state", "In preparation")
+    OPEN = "open", pgettext_lazy("state", "Open")
+    REVEALED = "revealed", pgettext_lazy("state", "Revealed")
+    DISCARDED = "discarded", pgettext_lazy("state", "Discarded")
 
 
 CLOSED = (SetState.DRAFT, SetState.OPEN)  # to its readers: nothing of truth or models is shown to them
@@ -31,10 +33,10 @@ CLOSED = (SetState.DRAFT, SetState.OPEN)  # to its readers: nothing of truth or 
 class Said(models.TextChoices):
     """What a reader of a class answers about a case."""
 
-    PRESENT = "present", "Present"
-    ABSENT = "absent", "Absent"
-    UNSURE = "unsure", "Unsure"
-    NOT_ASSESSABLE = "not_assessable", "Not assessable"
+    PRESENT = "present", _("Present")
+    ABSENT = "absent", _("Absent")
+    UNSURE = "unsure", _("Unsure")
+    NOT_ASSESSABLE = "not_assessable", _("Not assessable")
 
 
 DECIDED = (Said.PRESENT, Said.ABSENT)

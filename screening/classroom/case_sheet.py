@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from ml.vocabulary import PLANE_BORDER
 from screening.classes.models import Case, ReadingSet
 from screening.classes.selectors import answered_by, cases_in_order, next_case
@@ -14,7 +16,8 @@ from screening.studies.models import Image, Study
 
 def question_of(finding: str) -> str:
     """The finding in the words in which readers are asked."""
-    return QUESTIONS.get(finding, finding.replace("_", " ").capitalize())
+    asked = QUESTIONS.get(finding)
+    return _(asked) if asked else finding.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,10 +44,11 @@ def test_who_always_says_the_same_has_no_kappa():
     assert (judged.sensitivity.value, judged.specificity.value, judged.kappa.value) == (1.0, 0.0, None)
 
 
-def test_perfect_agreement_claims_no_interval():
+def test_perfect_agreement_claims_no_certainty():
     told = between(HALF, votes(), votes())
 
-    assert (told.value, told.interval, told.raw) == (1.0, None, 1.0)
+    assert (told.value, told.raw, told.interval.high) == (1.0, 1.0, 1.0)
+    assert told.interval.low < 0.7
 
 
 def test_pictures_of_one_person_are_no_two_witnesses():

@@ -165,7 +165,7 @@ SCORES = re.compile(r"0\.9137|0\.0863|91\.37|0\.1219|0\.8781|12\.19|0\.5311|53\.
 # Tokens of forms, and what passes with the time of day.
 PASSING = re.compile(
     r'name="csrfmiddlewaretoken" value="[^"]*"|csrf[^ ]*|"X-CSRFToken": ?"[^"]*"'
-    r'|"images_per_second": ?[^,}]*|since=[^"]*|\d+ (?:seconds|minutes)|since you signed in at \d\d:\d\d',
+    r'|"images_per_second": ?[^,}]*|since=[^"]*|\d+ (?:seconds?|minutes?)|since you signed in at \d\d:\d\d',
     re.IGNORECASE,
 )
 MODELS = ("/models/", "/api/v1/models/")  # cards, which are about no study
