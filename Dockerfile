@@ -7,7 +7,9 @@ WORKDIR /build
 COPY requirements/ requirements/
 RUN python -m venv /venv \
  && case "$ACCELERATOR" in cpu) list=run ;; gpu) list=gpu ;; *) echo "ACCELERATOR is cpu or gpu" >&2; exit 1 ;; esac \
- && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "requirements/$list.txt"
+ && for one in "$list" s3; do \
+      /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r "requirements/$one.txt" || exit 1; \
+    done
 
 FROM python:3.12-slim
 ENV PATH=/venv/bin:$PATH \

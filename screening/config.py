@@ -6,13 +6,16 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 ROOT = Path(__file__).resolve().parent.parent
 MEBIBYTE = 1024 * 1024
 TOKEN_CHARACTERS = 16  # at least
+STORE_NEEDS = {"storages": "django-storages", "boto3": "boto3"}  # modules and packages of the extra `s3`
 MAIL_SCHEMES = ("consolemail", "smtp", "smtp+tls", "smtp+ssl", "filemail", "memorymail", "dummymail")
 
 
@@ -42,6 +45,16 @@ class WebhookRules:
     ca_file: str  # certificates to trust instead of the system's; empty: the system's
 
 
+@dataclass(frozen=True, slots=True)
+class StoreAddress:
+    """Where an S3-compatible store keeps files. Who may use it is told by AWS_ACCESS_KEY_ID and its kin, never here."""
+
+    bucket: str
+    prefix: str  # of every key; empty: none
+    endpoint: str  # empty: Amazon's
+    region: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     secret_key: str
@@ -52,6 +65,8 @@ class Config:
     secure_cookies: bool  # set where the service is reached by https
     database_url: str
     redis_url: str
+    store: StoreAddress | None  # of pictures, raw files and keys; None: folders of state_dir
+    cache_bytes: int  # of copies of what the store holds, on this machine
     state_dir: Path  # database, blobs, keys, logs of an embedded installation
     model_root: Path
     lease_seconds: int  # lease on a claimed batch; renewed while it runs
@@ -150,6 +165,38 @@ class _Reader:
             self.problems.append(f"{name} must start with one of {', '.join(s + '://' for s in schemes)}")
         return value
 
+    def store(self, name: str) -> StoreAddress | None:
+        value = self.env.get(name, "")
+        parts = _split(value)
+        more = dict(parse_qsl(parts.query))
+        endpoint = _split(more.pop("endpoint", ""))
+        region = more.pop("region", "")
+        wrong = parts.scheme != "s3" or not parts.hostname or parts.netloc != parts.hostname or parts.fragment or more
+        if value and (wrong or endpoint.scheme not in {"", "http", "https"} or "@" in endpoint.netloc):
+            # A key that somebody wrote into it is not repeated.
+            self.problems.append(
+                f"{name} must be s3://bucket/prefix?endpoint=http://host:port&region=name, without keys: "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY bring those"
+            )
+        if not value:
+            return None
+        lacking = [package for module, package in STORE_NEEDS.items() if find_spec(module) is None]
+        if lacking:
+            self.problems.append(
+                f"{name} needs {' and '.join(lacking)}: pip install --require-hashes -r requirements/s3.txt"
+            )
+        return StoreAddress(
+            bucket=parts.hostname or "", prefix=parts.path.strip("/"), endpoint=endpoint.geturl(), region=region
+        )
+
+
+def _split(address: str) -> SplitResult:
+    """Split an address; one that cannot be split has a scheme that nothing takes."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("wrong:")
+
 
 def _read_limits(read: _Reader) -> Limits:
     return Limits(
@@ -218,6 +265,8 @@ def read_config(env: Mapping[str, str]) -> Config:
             "DATABASE_URL", f"sqlite:///{state / 'screening.sqlite3'}", ("sqlite", "postgres", "postgresql")
         ),
         redis_url=read.url("REDIS_URL", f"redis+socket://{broker_socket(state)}", ("redis", "rediss", "redis+socket")),
+        store=read.store("STORAGE_URL"),
+        cache_bytes=read.whole("CACHE_MEBIBYTES", 4096, at_least=64) * MEBIBYTE,
         state_dir=state,
         model_root=Path(env.get("MODEL_ROOT", "") or ROOT / "models").absolute(),
         lease_seconds=read.whole("LEASE_SECONDS", 15, at_least=2),

@@ -98,6 +98,7 @@ DATABASES: dict[str, dict[str, Any]] = {"default": env.db_url_config(CONFIG.data
 ON_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 if ON_SQLITE:
     # IMMEDIATE: with DEFERRED, a transaction that reads first and writes later fails at once under load.
+    DATABASES["default"]["ENGINE"] = "screening.sqlite"
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -164,6 +165,9 @@ LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60  # seconds
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = CONFIG.secure_cookies
+# RequestIdMiddleware has let through nothing but a UUID: the one in the answer's header.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True
+
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
@@ -285,6 +289,11 @@ DEFAULT_FROM_EMAIL = CONFIG.email_from
 BLOB_ROOT: Path = CONFIG.state_dir / "blobs"
 INCOMING_ROOT: Path = CONFIG.state_dir / "incoming"
 KEY_ROOT: Path = CONFIG.state_dir / "keys"
+STORE = (
+    CONFIG.store
+)  # where it is set, blobs, raw files and keys lie there, and these folders are for what is under way
+CACHE_ROOT: Path = CONFIG.state_dir / "cache"
+CACHE_BYTES = CONFIG.cache_bytes
 # Django refuses to start without its upload folder. Owner only: raw bytes pass through it.
 INCOMING_ROOT.mkdir(parents=True, exist_ok=True, mode=0o700)
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # empty in an embedded installation, and missed if it is not there

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Final
 from zipfile import ZipInfo
 
@@ -15,10 +16,11 @@ from screening.faultpoints import reach
 from screening.flows.receiving import Member, admit_members, finish_archive
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
+from screening.store.errors import StoreAway
 from screening.uploads.leases import claim_archive, release_archives
 from screening.uploads.models import Archive, Item
 from screening.uploads.paths import PathRefused, clean_path, digest
-from screening.uploads.storage import drop_incoming, flush_incoming, incoming_path, store_incoming
+from screening.uploads.storage import drop_incoming, flush_incoming, raw_file, store_incoming
 from workers.crew import PROGRESS, Crew, Stop
 from workers.keeper import keeping
 from workers.reporting import milliseconds
@@ -51,16 +53,25 @@ def expand_archive(stop: Stop) -> bool:
             release_archives(lease)
             log.warning("archive_waits_for_room", archive=str(archive.pk), what_to_do="Make room for incoming files.")
             return False
+        except StoreAway:  # the same: what was admitted stays
+            release_archives(lease)
+            log.warning("archive_waits_for_store", archive=str(archive.pk))
+            return False
     return True
 
 
 def _expand(lease: Lease, archive: Archive, stop: Stop) -> None:
+    with raw_file(archive.incoming) as path:
+        _expand_file(lease, archive, path, stop)
+
+
+def _expand_file(lease: Lease, archive: Archive, path: Path, stop: Stop) -> None:
     limits = settings.CONFIG.limits
     bounds = Bounds(
         entries=limits.archive_entries, member_bytes=limits.file_bytes, total_bytes=limits.archive_expanded_bytes
     )
     try:
-        opened = Zip(incoming_path(archive.incoming), bounds)
+        opened = Zip(path, bounds)
     except ArchiveRefused as refusal:
         finish_archive(lease=lease, archive_id=archive.pk, code=refusal.code)
         return

@@ -10,6 +10,7 @@ from ml.images.catalogue import tell
 from ml.images.records import Unreadable
 from screening.dicomweb.catalogue import Header, next_lack, record_headers
 from screening.studies.models import Image
+from screening.uploads.kept import at_hand
 from screening.uploads.storage import blob_folder
 from workers.crew import PROGRESS, Crew, Stop
 from workers.reporting import milliseconds, report
@@ -36,7 +37,7 @@ def catalogue_some(stop: Stop) -> bool:
 
 def _header(image: Image) -> Header | None:
     try:
-        told = tell(blob_folder(image.site_id, image.sha256) / image.source_name)
+        told = tell(at_hand(blob_folder(image.site_id, image.sha256) / image.source_name))
     except (OSError, Unreadable) as problem:
         report("header_unreadable", problem, image=str(image.pk))
         return None

@@ -12,7 +12,9 @@ from django.db import connections
 from screening.audit.actor import Actor
 from screening.flows.correcting import record_corrected, record_correction_failed
 from screening.queue import Call, app
+from screening.store.errors import StoreAway
 from screening.studies.models import Image
+from screening.uploads.kept import names_in
 from screening.uploads.storage import blob_folder, keep_blob, preparing_folder
 from workers.decoders import PutOff, write_corrected
 
@@ -51,12 +53,12 @@ def _corrected(image: Image) -> bool:
             record_correction_failed(image_id=image.pk, code=NOT_MADE, actor=CORRECTOR)
             return False
         sha256, file = made
-        if not blob_folder(image.site_id, sha256).is_dir():  # else it was made before, or sent by somebody
+        if not names_in(blob_folder(image.site_id, sha256)):  # else it was made before, or sent by somebody
             keep_blob(folder, image.site_id, sha256)
         return record_corrected(
             image_id=image.pk, correction=image.asked_correction, sha256=sha256, file=file, actor=CORRECTOR
         )
-    except PutOff as put_off:
+    except (PutOff, StoreAway) as put_off:
         log.warning("correction_put_off", image=str(image.pk), reason=str(put_off))
         return False
     finally:

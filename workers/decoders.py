@@ -2,6 +2,7 @@
 
 import base64
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +12,12 @@ from django.conf import settings
 from ml.images.records import Processed
 from ml.vocabulary import Modality
 from screening.config import Config
+from screening.errors import StorageFull
 from screening.studies.models import Image
 from screening.studies.values import IngestedFile, ItemOutcome
+from screening.uploads.kept import at_hand
 from screening.uploads.models import ChosenModality, Item
-from screening.uploads.storage import blob_folder, incoming_path
+from screening.uploads.storage import blob_folder, raw_file
 from screening.users.keys import site_key
 from screening.users.models import Site
 from workers.adapters import ingested_file
@@ -34,15 +37,23 @@ class PutOff(Exception):
 
 
 def decode(item: Item, out: Path) -> ItemOutcome:
-    """Read an item's raw bytes into `out`, and say what became of it. Never raises for a bad file."""
+    """Read an item's raw bytes into `out`, and say what became of it. Never raises for a bad file.
+
+    Raises:
+        StoreAway: they cannot be had now. The file is not at fault.
+    """
     try:
-        answer = POOL.ask(_request(item, out), seconds=CONFIG.decode_seconds)
+        with raw_file(item.incoming) as source:
+            answer = POOL.ask(_request(item, source, out), seconds=CONFIG.decode_seconds)
     except ChildCrashed:
         return ItemOutcome(item_id=item.pk, crashed=True)
     except ChildOverLimit:
         return ItemOutcome(item_id=item.pk, code="decoder_limit")
     except DecoderUnavailable:
         return ItemOutcome(item_id=item.pk, code="interrupted", retryable=True)
+    except StorageFull as full:  # of this machine, which was to take a copy first
+        log.warning("file_not_read", item=str(item.pk), code=full.code, cause=type(full).__name__)
+        return ItemOutcome(item_id=item.pk, code=full.code, retryable=True)
     if "processed" in answer:
         return ItemOutcome(item_id=item.pk, file=ingested_file(Processed.from_json(answer["processed"])))
     code = answer.get("refused") or answer["failed"]
@@ -67,6 +78,7 @@ def write_corrected(image: Image, out: Path) -> tuple[str, IngestedFile] | None:
 
     Raises:
         PutOff: not now, and not for good.
+        StoreAway: so it is where the store of pictures cannot be asked.
     """
     answer = _of_source(
         "correct",
@@ -87,6 +99,8 @@ def _of_source(do: str, source: Path, frame: int, **more: Any) -> dict[str, Any]
     """Let a child work on a kept source; an answer without a result if none could."""
     # The kept source is our own, and may be longer than what was sent: its pixels bound it.
     limits = {**_limits(), "max_file_bytes": sys.maxsize}
+    with suppress(FileNotFoundError):  # else the child says that it is gone
+        source = at_hand(source)
     request = {"do": do, "source": str(source), "frame": frame, "limits": limits, **more}
     try:
         return POOL.ask(request, seconds=CONFIG.decode_seconds)
@@ -96,11 +110,11 @@ def _of_source(do: str, source: Path, frame: int, **more: Any) -> dict[str, Any]
         return {"failed": UNAVAILABLE}
 
 
-def _request(item: Item, out: Path) -> dict[str, Any]:
+def _request(item: Item, source: Path, out: Path) -> dict[str, Any]:
     upload = item.upload
     return {
         "do": "process",
-        "source": str(incoming_path(item.incoming)),
+        "source": str(source),
         "out": str(out),
         **_options(upload.site, "" if upload.modality == ChosenModality.AUTO else upload.modality),
         "limits": _limits(),

@@ -4,7 +4,6 @@ There is no row to lease: the file itself says that the work is done. A call tha
 that waits, and one that comes twice finds the file.
 """
 
-import secrets
 import threading
 import time
 from typing import Final
@@ -15,7 +14,9 @@ from django.db import connections
 
 from screening.flows.deep import deep_path
 from screening.queue import Call, app
+from screening.store.errors import StoreAway
 from screening.studies.models import Image, StudyState
+from screening.uploads.kept import draft_of, is_kept, place
 from workers.decoders import write_deep
 from workers.reporting import milliseconds
 
@@ -39,20 +40,24 @@ def make_deep_of(image_id: UUID) -> bool:
     if image is None:
         return False
     with _ONE:
-        return deep_path(image).is_file() or _made(image)
+        return is_kept(deep_path(image)) or _made(image)
 
 
 def _made(image: Image) -> bool:
     path, started = deep_path(image), time.perf_counter()
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
+    temporary = draft_of(path)
     try:
         made = write_deep(path.parent / image.source_name, image.frame, temporary)
         if made:
-            temporary.replace(path)
-            log.info("deep_made", image=str(image.pk), bytes=path.stat().st_size, ms=milliseconds(started))
+            size = temporary.stat().st_size
+            place(temporary, path)
+            log.info("deep_made", image=str(image.pk), bytes=size, ms=milliseconds(started))
         else:
             log.warning("deep_not_made", image=str(image.pk), what_to_do="The preview is shown. See the line before.")
     except FileNotFoundError:  # purged meanwhile
+        return False
+    except StoreAway:  # whoever looks asks again
+        log.warning("deep_put_off", image=str(image.pk))
         return False
     finally:
         temporary.unlink(missing_ok=True)

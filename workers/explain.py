@@ -18,6 +18,8 @@ from screening.queue import Call, app
 from screening.results.explanations import claim_explanations, next_version, release_explanations
 from screening.results.leases import lanes_with_work
 from screening.results.models import Explanation, ExplanationState
+from screening.store.errors import StoreAway
+from screening.uploads.kept import at_hand, is_kept
 from screening.uploads.storage import blob_folder
 from workers.crew import PROGRESS, Crew, Stop
 from workers.device import DEVICE
@@ -57,6 +59,10 @@ def explain_somewhere(stop: Stop) -> bool:
             _explain(lease, rows, stop)
         except LeaseLost:
             log.warning("lease_lost", rows=len(rows))
+        except StoreAway as away:  # drawn or not, nothing was recorded, and no attempt counts
+            release_explanations(lease)
+            log.warning("maps_wait_for_store", rows=len(rows), code=away.code)
+            return False
         except (OSError, DatabaseError):  # a full disk, a database that is away: nothing of the picture
             release_explanations(lease)
             raise
@@ -116,14 +122,15 @@ def _drawn(row: Explanation, drawing: _Drawing) -> Drawn:
     [plane] = load_planes([image])
     if plane is None:
         return Drawn(code=PLANE_MISSING)
-    preview = blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg"
-    if not preview.is_file():
+    try:
+        preview = at_hand(blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg").read_bytes()
+    except FileNotFoundError:
         return Drawn(code=PREVIEW_MISSING)
     try:
-        heat, altered = drawing.draw(row, plane, preview.read_bytes())
+        heat, altered = drawing.draw(row, plane, preview)
     except ModelUnavailable:
         return Drawn(code=MODEL_UNAVAILABLE)
-    except (LeaseLost, OSError, DatabaseError):
+    except (LeaseLost, StoreAway, OSError, DatabaseError):
         raise
     except Exception as problem:  # noqa: BLE001 - what a model raises on one picture is its own, and is recorded
         report("map_not_drawn", problem, explanation=str(row.pk))
@@ -135,7 +142,7 @@ def _known(row: Explanation) -> Drawn | None:
     """The same map of the same plane, drawn earlier: its files are named by what they were drawn from."""
     same = Explanation.objects.filter(site_id=row.site_id, key=row.key, state=ExplanationState.DRAWN)
     earlier = same.exclude(pk=row.pk).first()
-    if earlier is None or not all(file.is_file() for file in files_of(row)):
+    if earlier is None or not all(map(is_kept, files_of(row))):
         return None
     return Drawn(
         key=row.key, method=earlier.method, field=earlier.field, outside=earlier.outside, altered=earlier.altered

@@ -5,7 +5,8 @@ import secrets
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from screening.faultpoints import reach
 from screening.flows.ingested import known_files, record_ingested, record_known
 from screening.leasing import Lease, begin
 from screening.queue import Call, app
+from screening.store.errors import StoreAway
+from screening.store.objects import objects
 from screening.studies.values import ItemOutcome
 from screening.uploads.leases import claim_items, release_items, urgent_items_wait
 from screening.uploads.models import Item, ItemState
@@ -74,6 +77,10 @@ def _ingest_some(stop: Stop, most: int, *, urgent: bool = False) -> bool:
             _ingest(lease, items, stop)
         except LeaseLost:  # others took the files over while this process was frozen or cut off
             log.warning("lease_lost", rows=len(items))
+        except StoreAway as away:  # no fault of the files: what is committed stays, the rest waits
+            release_items(lease)
+            log.warning("files_wait_for_store", rows=len(items), code=away.code)
+            return False
         if stop.is_set():
             release_items(lease)  # what is left goes to others at once, and counts no attempt
     return True
@@ -101,11 +108,12 @@ def _ingest(lease: Lease, items: Sequence[Item], stop: Stop) -> None:
     begin(Item, lease)
     reach("ingest.begun")
     started = time.perf_counter()
-    for prepared in _flushed(_decoded([same[0] for same in repeats.values()], stop)):
-        decode_ms, started = milliseconds(started), time.perf_counter()
-        size = _commit(lease, prepared, repeats)
-        commit_ms, started = milliseconds(started), time.perf_counter()
-        log.info("batch_done", lane="ingest", size=size, known=False, decode_ms=decode_ms, commit_ms=commit_ms)
+    with closing(_flushed(_decoded([same[0] for same in repeats.values()], stop))) as batches:
+        for prepared in batches:
+            decode_ms, started = milliseconds(started), time.perf_counter()
+            size = _commit(lease, prepared, repeats)
+            commit_ms, started = milliseconds(started), time.perf_counter()
+            log.info("batch_done", lane="ingest", size=size, known=False, decode_ms=decode_ms, commit_ms=commit_ms)
 
 
 def _decoded(items: Iterable[Item], stop: Stop) -> Iterator[Prepared]:
@@ -114,7 +122,11 @@ def _decoded(items: Iterable[Item], stop: Stop) -> Iterator[Prepared]:
             return
         PROGRESS.note()
         folder = _preparing()
-        outcome = decode(item, folder)
+        try:
+            outcome = decode(item, folder)
+        except StoreAway:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         reach("ingest.decoded")
         if stop.is_set() and outcome.retryable:  # its decoder was ended with this worker: no fault of the file
             shutil.rmtree(folder, ignore_errors=True)
@@ -122,23 +134,29 @@ def _decoded(items: Iterable[Item], stop: Stop) -> Iterator[Prepared]:
         yield Prepared(item, outcome, folder)
 
 
-def _flushed(decoded: Iterable[Prepared]) -> Iterator[list[Prepared]]:
-    """Gather until the time is up."""
+def _flushed(decoded: Iterable[Prepared]) -> Generator[list[Prepared], None, None]:
+    """Gather until the time is up. What is gathered and not taken, or could not be kept, leaves nothing behind."""
     gathered: list[Prepared] = []
     started = time.monotonic()
-    for prepared in decoded:
-        gathered.append(prepared)
-        if time.monotonic() - started > FLUSH_SECONDS:
+    try:
+        for prepared in decoded:
+            gathered.append(prepared)
+            if time.monotonic() - started > FLUSH_SECONDS:
+                yield gathered
+                gathered, started = [], time.monotonic()
+        if gathered:
             yield gathered
-            gathered, started = [], time.monotonic()
-    if gathered:
-        yield gathered
+    except (StoreAway, GeneratorExit):
+        for prepared in gathered:
+            shutil.rmtree(prepared.folder, ignore_errors=True)
+        raise
 
 
 def _commit(lease: Lease, prepared: Sequence[Prepared], repeats: dict[tuple[object, str], list[Item]]) -> int:
     """Keep what was decoded and write what became of the files. How many files."""
     outcomes = []
     for one in _unless_overtaken(prepared):
+        PROGRESS.note()
         _keep(one)
         same = repeats[one.item.upload.site_id, one.item.sha256]
         outcomes += [replace(one.outcome, item_id=item.pk) for item in same]
@@ -173,6 +191,10 @@ def _keep(prepared: Prepared) -> None:
     file = prepared.outcome.file
     if file is None:
         shutil.rmtree(prepared.folder, ignore_errors=True)
+        return
+    if objects() is not None:  # durable once it is there
+        keep_blob(prepared.folder, prepared.item.upload.site_id, prepared.item.sha256)
+        reach("ingest.moved")
         return
     # The raw bytes are deleted after the commit, so the source must survive a loss of power by then.
     # Previews and planes can be made again from it.

@@ -10,11 +10,13 @@ from typing import Any, Final
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
+from screening.store.objects import objects
 from workers import archives, catalogue, explain, heartbeat, inference, ingest, warming
 from workers.crew import Crew
 from workers.decoders import POOL
 from workers.documents import making
 from workers.keeper import give_back_all
+from workers.orphans import sweep_copies
 from workers.reporting import report
 
 log = structlog.get_logger(__name__)
@@ -29,6 +31,7 @@ CREWS: Final[dict[str, tuple[Crew, ...]]] = {
 }
 # One hand is enough: these wait for each other and let others go first, or have little to do, as the urgent have.
 ALONE: Final = (explain.CREW, catalogue.CREW, making.CREW, ingest.EXPRESS, inference.EXPRESS)
+COPIES: Final = Crew("copies", lambda _: bool(sweep_copies()), poll=60.0)  # of what a store holds, on this machine
 _running: list[Crew] = []
 _ending: Final = threading.Event()
 
@@ -48,6 +51,9 @@ def start(queues: list[str], hands: int) -> None:
             _running.append(crew)
     if "inference" in queues:
         warming.start(_ending)
+    if objects() is not None:
+        COPIES.start(1)
+        _running.append(COPIES)
     heartbeat.start()
     log.info("hands_started", queues=queues, hands=hands)
 

@@ -21,6 +21,7 @@ from screening.flows.acts import (
 from screening.flows.again import ask_again
 from screening.flows.correcting import corrections_asked
 from screening.flows.reclaim import reclaim_expired
+from screening.flows.scripted import answer_scripted
 from screening.flows.settle import settle_all
 from screening.outbox.leases import reclaim_sendings
 from screening.outbox.outcomes import drop_old_sendings
@@ -74,6 +75,7 @@ DUTIES: Final[tuple[tuple[str, Callable[[], int]], ...]] = (
     ("sealed", seal_idle_uploads),
     ("not_sent", finish_sealings),
     ("asked", ask_again),
+    ("scripted", answer_scripted),
     ("finished", settle_all),
     ("sent_again", reclaim_sendings),
     ("forgotten", drop_old_sendings),

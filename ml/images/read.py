@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 from pydicom.uid import UID
 
 from ml.images.assess import PLAIN
@@ -123,8 +124,9 @@ def _process_plain(data: bytes, kind: Kind, kept: Kept) -> Processed:
 def _pixels_of(plain: PlainPicture) -> str:
     """Hash what was sent, before anything is masked: the same file names the same picture, masked or not."""
     rows, columns = plain.stored.shape
-    shape = f"{rows}x{columns}:{plain.stored.dtype.str}".encode()
-    return hashlib.sha256(shape + plain.stored.tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{rows}x{columns}:{plain.stored.dtype.str}".encode())
+    digest.update(np.ascontiguousarray(plain.stored).data)
+    return digest.hexdigest()
 
 
 def _masked(plain: PlainPicture) -> tuple[PlainPicture, int]:

@@ -16,7 +16,7 @@ from django.db.migrations.loader import MigrationLoader
 from screening.backups.blobs import PutBack, put_back_blobs
 from screening.backups.differences import Before, Difference, compare, compare_rows, look_before
 from screening.backups.engines import engine
-from screening.backups.errors import Refused
+from screening.backups.errors import Refused, refuse_with_a_store
 from screening.backups.files import whole_file
 from screening.backups.manifest import BLOBS, DATABASE, KEYS, LISTING, SECRET, Manifest, check_files, read_manifest
 from screening.backups.snapshots import OURS, ask, count
@@ -41,6 +41,7 @@ def check(source: Path) -> Manifest:
     Raises:
         Refused: it is no backup, was damaged, or belongs to another engine or a later version.
     """
+    refuse_with_a_store()
     manifest = read_manifest(source)
     check_files(source, manifest)
     if manifest.vendor != connection.vendor:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from screening import VERSION
 from screening.backups.blobs import Copied, copy_blobs
 from screening.backups.engines import engine
-from screening.backups.errors import Refused
+from screening.backups.errors import Refused, refuse_with_a_store
 from screening.backups.files import keep, sum_of, whole_file
 from screening.backups.manifest import (
     BLOBS,
@@ -40,6 +40,7 @@ def save(*, target: Path, since: Path | None = None, planes: bool = False) -> tu
     Raises:
         Refused: nothing that counts as a backup was written.
     """
+    refuse_with_a_store()
     engine().ready()
     _refuse_an_empty_database()
     _refuse_other_than_a_backup(since)

@@ -18,6 +18,7 @@ from screening.errors import BadOffset, HashMismatch, IncompletePart, LimitExcee
 from screening.faultpoints import reach
 from screening.queue import Call, call_after_commit
 from screening.retrying import again_on_conflict
+from screening.store.objects import objects
 from screening.uploads import storage
 from screening.uploads.models import Archive, ArchiveState, Upload, UploadState
 from screening.uploads.transitions import move_archive
@@ -46,7 +47,17 @@ class Part:
 def archive_offset(upload_id: UUID) -> ArchiveProgress | None:
     """Give the archive that is still arriving, if there is one: the next part starts at its offset."""
     archive = Archive.objects.filter(upload_id=upload_id, state=ArchiveState.RECEIVING).first()
-    return _progress(archive) if archive else None
+    if archive is None or not _is_here(archive):
+        return None
+    return _progress(archive)
+
+
+def _is_here(archive: Archive) -> bool:
+    """Whether the parts that arrived lie on this host. With a store several may take parts, and each keeps its own."""
+    if objects() is None:
+        return True
+    path = storage.incoming_path(archive.incoming)
+    return path.is_file() and path.stat().st_size >= archive.offset
 
 
 def _progress(archive: Archive) -> ArchiveProgress:
@@ -64,7 +75,8 @@ def receive_archive_part(*, upload_id: UUID, part: Part, parts: Iterable[bytes],
         BadOffset: the part does not follow what is stored, or another one is being written.
         IncompletePart: the body is shorter or longer than announced.
         HashMismatch: the part's bytes are not those of its digest.
-        StorageFull: no room. After each of these the offset is what it was.
+        StorageFull: no room.
+        StoreAway: the last part is here, and the store does not take the whole. After each the offset is what it was.
     """
     _check_part(part)
     if Upload.objects.get(pk=upload_id).state != UploadState.OPEN:
@@ -78,9 +90,15 @@ def receive_archive_part(*, upload_id: UUID, part: Part, parts: Iterable[bytes],
         if follows is not None:
             follows.refresh_from_db()  # the writer before us may have moved it
             _check_place(follows, part, name)
+            if os.fstat(file).st_size < part.start:
+                raise BadOffset(_("The parts before this one arrived at another host: start at 0."))
         _write(file, part, parts)
         reach("archive.part_written")
+        if whole := part.start + part.length == part.total:
+            storage.hand_over(name)
         archive, left_over = _advance(upload_id, name, part, actor)
+    if whole:
+        storage.handed_over(name)
     storage.drop_incoming(left_over)
     return _progress(archive)
 

@@ -5,9 +5,15 @@ from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
+import structlog
+
+from screening.store.errors import StoreAway
+from screening.store.objects import Objects, objects
 from screening.studies.models import Image
-from screening.uploads import storage
+from screening.uploads import kept, storage
 from screening.uploads.models import Item, ItemState
+
+log = structlog.get_logger(__name__)
 
 IN_HANDS: Final = (ItemState.RECEIVED, ItemState.DECODING)
 AT_ONCE: Final = 500
@@ -16,7 +22,8 @@ AT_ONCE: Final = 500
 def drop_unneeded(site_id: UUID, hashes: Iterable[str]) -> int:
     """Delete what is kept of these files where nothing needs it. How many folders went.
 
-    Each is moved aside first: cut off midway, no half of a folder stays in its place.
+    Each is moved aside first: cut off midway, no half of a folder stays in its place. What a store that is away keeps
+    is swept a day later.
     """
     wanted, gone = sorted(set(hashes)), 0
     for start in range(0, len(wanted), AT_ONCE):
@@ -36,6 +43,8 @@ def needed(site_id: UUID, hashes: Collection[str]) -> set[str]:
 
 
 def _drop(site_id: UUID, sha256: str) -> bool:
+    if (store := objects()) is not None:
+        return _drop_objects(store, site_id, sha256)
     aside = storage.set_aside(site_id, sha256)
     if aside is None:  # somebody else swept or purged it
         return False
@@ -43,3 +52,14 @@ def _drop(site_id: UUID, sha256: str) -> bool:
         return False
     shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def _drop_objects(store: Objects, site_id: UUID, sha256: str) -> bool:
+    """Delete from the store, which cannot move a folder aside: what needs it is asked again right before."""
+    try:
+        if needed(site_id, [sha256]):
+            return False
+        return kept.drop_folder(store, storage.blob_folder(site_id, sha256))
+    except StoreAway:
+        log.warning("kept_files_left_to_the_sweep", site=str(site_id))
+        return False

@@ -7,6 +7,7 @@ from pathlib import Path
 from ml.vocabulary import DEEP_FORMAT
 from screening.queue import Call, publish
 from screening.studies.models import Image
+from screening.uploads.kept import is_kept
 from screening.uploads.storage import blob_folder
 
 
@@ -31,9 +32,9 @@ def deep_tag(image: Image) -> str:
 def ask_deep(image: Image) -> Deep:
     """Have the deep picture made if it is not there. Asking twice, or into the void, costs nothing: ask again."""
     path = deep_path(image)
-    if path.is_file():
+    if is_kept(path):
         return Deep.THERE
-    if not (path.parent / image.source_name).is_file():
+    if not is_kept(path.parent / image.source_name):
         return Deep.GONE
     publish(Call.MAKE_DEEP, image=str(image.pk))
     return Deep.ASKED

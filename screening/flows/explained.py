@@ -20,6 +20,7 @@ from screening.results.models import Explanation, ExplanationState, Screening, S
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
+from screening.uploads.kept import is_kept
 from screening.uploads.storage import blob_folder
 from screening.upserting import insert_rows
 
@@ -70,7 +71,7 @@ def ask_explanation(*, screening_id: UUID, label: str, user_id: int) -> Explanat
     """
     drawn = Explanation.objects.filter(screening_id=screening_id, label=label, state=ExplanationState.DRAWN)
     known = drawn.select_related("screening__image").first()
-    lost = "" if known is None or all(file.is_file() for file in files_of(known)) else known.key
+    lost = "" if known is None or all(map(is_kept, files_of(known))) else known.key
     return _ask(screening_id, label, user_id, lost)
 
 

@@ -31,6 +31,7 @@ from screening.results.models import (
 )
 from screening.studies.models import Image, Study, StudyState
 from screening.uploads import storage
+from screening.uploads.kept import at_hand, is_kept, names_in
 from screening.uploads.models import (
     PENDING_ITEMS,
     TERMINAL_ITEMS,
@@ -204,7 +205,7 @@ def _blobs_are_whole() -> Findings:
     for (site_id, sha256), group in groupby(columns.iterator(chunk_size=AT_ONCE), key=itemgetter(0, 1)):
         folder, pictures = storage.blob_folder(site_id, sha256), list(group)
         wanted = {source for _, _, source, _, _ in pictures} | {f"{frame}.jpg" for _, _, _, frame, _ in pictures}
-        if missing := sorted(name for name in wanted if not (folder / name).is_file()):
+        if missing := sorted(wanted - names_in(folder)):
             yield sha256, f"missing from the blob folder: {', '.join(missing)}"
         rotted = [frame for *_, frame, plane in pictures if _differs(folder / f"{frame}.plane", plane)]
         if rotted:
@@ -213,7 +214,7 @@ def _blobs_are_whole() -> Findings:
 
 def _differs(path: Path, sha256: str) -> bool:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() != sha256
+        return hashlib.sha256(at_hand(path).read_bytes()).hexdigest() != sha256
     except FileNotFoundError:
         return False
 
@@ -232,7 +233,7 @@ def _flags_are_explained() -> Findings:
 def _heat_maps_are_there() -> Findings:
     drawn = Explanation.objects.filter(state=ExplanationState.DRAWN).select_related("screening__image").order_by("pk")
     for row in drawn.iterator(chunk_size=AT_ONCE):
-        gone = not all(file.is_file() for file in files_of(row))
+        gone = not all(map(is_kept, files_of(row)))
         if gone and drawn.filter(pk=row.pk, key=row.key).exists():  # a purge or another drawing may have come between
             yield str(row.pk), "the files of a heat map are gone: asked for again, it is drawn again"
 
@@ -244,7 +245,7 @@ def _raw_bytes_are_there() -> Findings:
     archives = Archive.objects.filter(state__in=(ArchiveState.RECEIVED, ArchiveState.EXPANDING))
     for rows in (items, archives):
         for pk, name in rows.order_by("pk").values_list("pk", "incoming").iterator(chunk_size=AT_ONCE):
-            if not storage.incoming_path(name).is_file() and rows.filter(pk=pk, incoming=name).exists():
+            if not storage.incoming_is_kept(name) and rows.filter(pk=pk, incoming=name).exists():
                 yield str(pk), "its raw bytes are gone"
 
 

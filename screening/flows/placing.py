@@ -55,12 +55,12 @@ def place_files(*, site_id: UUID, files: Files, actor: Actor) -> Placed:
     if not files:
         return placed
     parts = _without_repeats(site_id, files, placed)
-    studies = _studies_for(site_id, parts, actor)
+    studies, named = _studies_for(site_id, parts, actor)
     images = [image for part in parts for image in _images_of(part, studies[part.grouping])]
     insert_rows(images)
     placed.screenings = _plan_screenings(parts, images)
     insert_rows(placed.screenings)
-    drafts = [_image_draft(image) for image in images]
+    drafts = [*named, *(_image_draft(image) for image in images)]
     drafts += [outcome_draft(row) for row in placed.screenings if row.state == ScreeningState.INCONCLUSIVE]
     record(actor, drafts)
     placed.moves += [
@@ -126,7 +126,7 @@ def grouping_of(item: Item, file: IngestedFile) -> str:
     return f"folder:{digest.hexdigest()}"
 
 
-def _studies_for(site_id: UUID, parts: Sequence[_Part], actor: Actor) -> dict[str, Study]:
+def _studies_for(site_id: UUID, parts: Sequence[_Part], actor: Actor) -> tuple[dict[str, Study], list[Draft]]:
     together: dict[str, list[_Part]] = {}
     for part in parts:
         together.setdefault(part.grouping, []).append(part)
@@ -146,11 +146,13 @@ def _studies_for(site_id: UUID, parts: Sequence[_Part], actor: Actor) -> dict[st
         for grouping, group in together.items()
         if grouping not in known
     ]
-    name_studies([(study, [part.item for part in together[study.grouping]]) for study in (*known.values(), *fresh)])
+    named = name_studies(
+        [(study, [part.item for part in together[study.grouping]]) for study in (*known.values(), *fresh)]
+    )
     insert_rows(fresh)
     for study in known.values():
         study.save(update_fields=["upload", "revision", "modality", "external_id", "reference_label"])
-    return known | {study.grouping: study for study in fresh}
+    return known | {study.grouping: study for study in fresh}, named
 
 
 def _modality_of(parts: Sequence[_Part]) -> str:

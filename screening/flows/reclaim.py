@@ -62,8 +62,9 @@ def _reclaim_items() -> int:
     with transaction.atomic():
         late = leasing.expired(Item).select_related("upload").order_by("pk")
         rows = list(late.select_for_update(skip_locked=True, of=("self",))[:AT_ONCE])
+        back = leasing.back_since() if rows else None
         for row in rows:
-            row.deaths += row.computing
+            row.deaths += row.computing and not leasing.database_was_away(row, back)
         hopeless = [row for row in rows if row.deaths >= MOST_WORKER_DEATHS]
         return_items([row for row in rows if row not in hopeless])
         for site_id in sorted({row.upload.site_id for row in hopeless}):
@@ -83,8 +84,9 @@ def _reclaim_archives() -> int:
     with transaction.atomic():
         late = leasing.expired(Archive).select_related("upload").order_by("pk")
         rows = list(late.select_for_update(skip_locked=True, of=("self",))[:AT_ONCE])
+        back = leasing.back_since() if rows else None
         for row in rows:
-            deaths = row.deaths + 1
+            deaths = row.deaths + (not leasing.database_was_away(row, back))
             to = ArchiveState.REJECTED if deaths >= MOST_WORKER_DEATHS else ArchiveState.RECEIVED
             code = "archive_unreadable" if to == ArchiveState.REJECTED else ""
             Archive.objects.filter(pk=row.pk).update(deaths=deaths)

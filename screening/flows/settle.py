@@ -9,6 +9,7 @@ from screening.audit.actor import Actor
 from screening.faultpoints import reach
 from screening.flows.explained import owe_explanations
 from screening.flows.judging import is_newly_flagged, judge, rows_of
+from screening.flows.naming import name_left
 from screening.flows.owed import is_screening, unasked
 from screening.flows.reviewed import make_due
 from screening.flows.sampling import draw_samples
@@ -79,8 +80,10 @@ def settle_upload(upload_id: UUID) -> bool:
     if is_screening(upload_id):
         return False
     upload = Upload.objects.get(pk=upload_id)
-    if upload.state == UploadState.SEALED and unasked(upload):
-        return False
+    if upload.state == UploadState.SEALED:
+        if unasked(upload):
+            return False
+        name_left(upload, SETTLER)
     return _finish(upload_id, upload.models_chosen)
 
 

@@ -9,6 +9,7 @@ from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
 from screening.people.errors import KeyNotChanged, NotYourself
+from screening.store.errors import StoreAway
 from screening.users.keys import fingerprint, fresh_key, site_key
 from screening.users.models import Site, User
 
@@ -51,7 +52,7 @@ def rotate_key(*, site: Site, actor: Actor) -> None:
         _record(site, actor, "key:rotated", detail)
     try:
         fresh.take_over()
-    except OSError as error:
+    except (OSError, StoreAway) as error:
         fresh.discard()
         with transaction.atomic():
             _record(site, actor, "key:not_rotated", {"key": before})

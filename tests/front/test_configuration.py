@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from screening.config import read_config
+from screening.config import StoreAddress, read_config
 from tests.environment import ROOT, documented_variables
 
 SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD", "ALLOWED_HOSTS")
@@ -47,6 +47,47 @@ def test_documented_defaults_are_the_true_ones(tmp_path):
 
     assert len(stated) >= 15
     assert read_config({**stated, **common}) == read_config(common)
+
+
+STORE = "s3://bucket/a/prefix/?endpoint=http://127.0.0.1:9000&region=eu-1"
+
+
+def test_a_store_is_named_by_bucket_prefix_endpoint_and_region(tmp_path):
+    common = {"SECRET_KEY": "x", "STATE_DIR": str(tmp_path)}
+
+    assert read_config(common).store is None
+    assert read_config({**common, "STORAGE_URL": "s3://bucket"}).store == StoreAddress("bucket", "", "", "")
+    assert read_config({**common, "STORAGE_URL": STORE}).store == StoreAddress(
+        "bucket", "a/prefix", "http://127.0.0.1:9000", "eu-1"
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("http://bucket", "s3://", "s3:///prefix", "s3://bucket?endpoint=ftp://host", "s3://bucket?colour=blue"),
+        *(
+            "s3://key:hunter2@bucket",
+            "s3://[",
+            "s3://bucket?endpoint=http://[",
+            "s3://bucket?endpoint=http://key:hunter2@host",
+            "s3://bucket#part",
+        ),
+    ],
+)
+def test_an_address_of_a_store_that_is_none_or_holds_a_key_is_refused_and_not_repeated(wrong):
+    with pytest.raises(ImproperlyConfigured, match="STORAGE_URL must be s3://bucket/prefix") as refused:
+        read_config({"SECRET_KEY": "x", "STORAGE_URL": wrong})
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_store_without_its_packages_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("screening.config.find_spec", lambda name: None)
+
+    with pytest.raises(ImproperlyConfigured, match=r"django-storages and boto3: pip install.*requirements/s3\.txt"):
+        read_config({"SECRET_KEY": "x", "STORAGE_URL": STORE})
+    assert read_config({"SECRET_KEY": "x"}).store is None
 
 
 def test_every_wrong_variable_is_named_at_once():
@@ -121,12 +162,12 @@ def test_no_password_stands_in_a_file_of_the_repository():
 
 
 def test_lists_of_packages_name_no_index_and_hash_everything():
-    for name in ("run.txt", "dev.txt", "gpu.txt"):
+    for name in ("run.txt", "dev.txt", "gpu.txt", "s3.txt"):
         text = (ROOT / "requirements" / name).read_text()
         packages = re.findall(r"^[A-Za-z0-9].*(?:\n {4}.*)*", text, re.MULTILINE)
         assert "://" not in text
         assert "--index-url" not in text
-        assert len(packages) > 50
+        assert len(packages) > (10 if name == "s3.txt" else 50)
         assert all("--hash=sha256:" in package for package in packages)
 
 

@@ -1,25 +1,29 @@
 """The sandbox: every outcome, through the product's own services, under a name that says what it is."""
 
 import io
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from ml.vocabulary import NotAssessed
 from screening.flows.documents import Kind, wanted
 from screening.flows.integrity import find_violations
+from screening.flows.scripted import answer_scripted
 from screening.results.leases import lanes_with_work
 from screening.results.models import Explanation, ModelVersion, Screening, ScreeningState
 from screening.results.selectors import chosen_models
 from screening.studies.models import Study
-from screening.uploads.models import Item, ItemState, Upload
+from screening.uploads.models import Item, ItemState, Upload, UploadState
 from screening.users.models import ApiToken, Site
 from tests.factories import ModelVersionFactory, ScreeningFactory
 from workers.crew import Stop
 from workers.inference import screen_somewhere
 from workers.sandbox.errors import SandboxExists
 from workers.sandbox.making import make_sandbox
+from workers.upkeep import look_after
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,6 +95,34 @@ def test_inference_workers_leave_the_script_alone():
     assert row.state == ScreeningState.WAITING
 
 
+def test_what_is_tried_again_in_the_sandbox_is_answered_as_not_flagged_and_the_uploads_finish(made):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {made.secret}")
+    upload = Upload.objects.get(name="SANDBOX outcomes")
+
+    assert client.post(f"/api/v1/uploads/{upload.pk}/retry/").json()["queued"] == 2
+    look_after()
+
+    rows = by_name(made)
+    assert {(rows[name].state, rows[name].flagged) for name in ("failed", "quarantined")} == {
+        (ScreeningState.SCORED, False)
+    }
+    upload.refresh_from_db()
+    assert upload.state == UploadState.FINISHED
+    assert list(find_violations()) == []
+
+
+def test_the_script_keeps_away_from_a_sandbox_that_is_being_made():
+    row = ScreeningFactory(model_version=ModelVersionFactory(slug="sandbox-script"))
+
+    assert answer_scripted() == 0
+
+    Screening.objects.update(created_at=timezone.now() - timedelta(minutes=11))
+    assert answer_scripted() == 1
+    row.refresh_from_db()
+    assert row.state == ScreeningState.SCORED
+
+
 def test_a_site_that_is_there_or_that_does_not_say_sandbox_is_refused(made):
     for name in ("SANDBOX", "Ward 3"):
         with pytest.raises(SandboxExists):
@@ -100,7 +132,7 @@ def test_a_site_that_is_there_or_that_does_not_say_sandbox_is_refused(made):
     assert Site.objects.filter(name__startswith="SANDBOX").count() == 1
 
 
-def test_command_prints_the_token_once():
+def test_command_prints_the_token_once_and_original_identifiers_by_which_each_study_is_looked_up():
     out = io.StringIO()
 
     call_command("make_sandbox", site="SANDBOX two", stdout=out)
@@ -109,3 +141,8 @@ def test_command_prints_the_token_once():
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Token {secret}")
     assert client.get("/api/v1/studies/").status_code == 200
+    told = [line.split() for line in out.getvalue().splitlines() if line.startswith("sandbox-")]
+    assert {name for name, *_ in told} == set(Study.objects.values_list("external_id", flat=True))
+    for name, *uids in told:
+        found = client.post("/api/v1/studies/lookup/", {"uids": uids}, format="json").json()["results"]
+        assert [one["external_id"] for one in found] == [name] * 3

@@ -25,11 +25,10 @@ from workers.orphans import sweep
 from workers.upkeep import look_after
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LONG_AGO = time.time() - 2 * orphans.DAY
 
 
 def aged(path: Path) -> Path:
-    os.utime(path, (LONG_AGO, LONG_AGO))
+    os.utime(path, (time.time() - 2 * orphans.DAY,) * 2)
     return path
 
 

@@ -12,12 +12,13 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 
 from screening.audit.actor import Actor
-from screening.dicomweb.identity import UID, identify
+from screening.dicomweb.identity import UID, Identity, identify
 from screening.dicomweb.models import DicomSender
 from screening.errors import ClosedMeanwhile, StorageFull
 from screening.flows.intake import take_in
 from screening.flows.receiving import Arrived
-from screening.uploads.storage import PART, Stored, incoming_path, store_incoming
+from screening.store.errors import StoreAway
+from screening.uploads.storage import PART, Incoming, Stored
 from workers.reporting import report
 
 UNNAMED: Final = "unnamed"
@@ -43,7 +44,7 @@ def receive(*, sender: DicomSender, meta: FileMetaDataset, data: BytesIO) -> Sta
     """
     try:
         return _receive(sender, meta, data)
-    except (StorageFull, ClosedMeanwhile, OperationalError) as problem:
+    except (StorageFull, StoreAway, ClosedMeanwhile, OperationalError) as problem:
         report("object_not_taken", problem, sender=str(sender.pk))
         return Status.NO_ROOM
     except Exception as problem:  # noqa: BLE001 - the boundary of the process: record, answer, go on
@@ -58,21 +59,32 @@ def _receive(sender: DicomSender, meta: FileMetaDataset, data: BytesIO) -> Statu
         return Status.NOT_UNDERSTOOD
     if size > settings.CONFIG.limits.file_bytes:  # its association is about to be ended for it
         return Status.FAILURE
-    stored = store_incoming(_file(meta, data))
+    stored, identity = _stored(meta, data)
     take_in(
         site=sender.site,
         user=sender.user,
         source=f"c-store:{sender.pk}",
         name=f"C-STORE {sender.ae_title}",
-        files=[Arrived(path=_path(stored, instance), stored=stored)],
+        files=[Arrived(path=_path(stored, identity, instance), stored=stored)],
         actor=Actor.user(sender.user),
     )
     return Status.SUCCESS
 
 
-def _path(stored: Stored, instance: str) -> str:
+def _stored(meta: FileMetaDataset, data: BytesIO) -> tuple[Stored, Identity | None]:
+    incoming = Incoming()
+    try:
+        for part in _file(meta, data):
+            incoming.write(part)
+        identity = incoming.look(identify)
+        return incoming.finish(), identity
+    except BaseException:
+        incoming.discard()
+        raise
+
+
+def _path(stored: Stored, identity: Identity | None, instance: str) -> str:
     """Give the path under which the receipt names the object. A data set without a study is one for ingest to judge."""
-    identity = identify(incoming_path(stored.name))
     return f"{identity.study if identity else UNNAMED}/{instance}/{stored.sha256[:12]}.dcm"
 
 

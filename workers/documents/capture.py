@@ -16,6 +16,7 @@ from ml.vocabulary import DISCLAIMER
 from screening.flows.explained import files_of
 from screening.results.heat import CAVEAT
 from screening.results.models import Explanation
+from screening.uploads.kept import at_hand
 from workers.documents.reading import Told, uid_of
 from workers.documents.report_sr import DEVICE, MAKER, SERIES_NUMBER, file_of, stamp
 
@@ -32,7 +33,7 @@ def capture(told: Told, explanation_id: UUID, *, key: str) -> bytes:
     """
     found = Explanation.objects.select_related("screening__image", "screening__model_version").get(pk=explanation_id)
     image, version = found.screening.image, found.screening.model_version
-    data = files_of(found)[1].read_bytes()
+    data = at_hand(files_of(found)[1]).read_bytes()
     words = f"AI heat map: {version.name}, {found.label} {found.screening.scores[found.label]:.3f}"
     pixels = _with_words(Pictures.open(BytesIO(data)).convert("RGB"), words)
     source = told.header(image)

@@ -12,7 +12,9 @@ from django.db import DatabaseError
 from screening.errors import NothingToTell
 from screening.flows.documents import Kind, Wanted, wanted
 from screening.queue import Call, app
+from screening.store.errors import StoreAway
 from screening.studies.models import Study
+from screening.uploads.kept import drop, drop_named, is_kept
 from workers.crew import Crew, Stop
 from workers.replacing import replace_file
 from workers.reporting import report
@@ -64,7 +66,7 @@ def _make(asked: _Asked) -> None:
             document = wanted(study, asked.kind, asked.heat_map)
         except NothingToTell:  # it changed since somebody asked: asking again tells them
             return
-        if document.path.is_file() or _written(document):
+        if is_kept(document.path) or _written(document):
             return
 
 
@@ -76,9 +78,9 @@ def _written(document: Wanted) -> bool:
             return False
         replace_file(document.path, data)
         if _outrun(document):  # a purge that went past in between did not find the file
-            document.path.unlink(missing_ok=True)
+            drop(document.path)
             return False
-    except DatabaseError:
+    except (DatabaseError, StoreAway):  # passing, and nothing of the study: whoever asked asks again
         raise
     except Exception as problem:  # noqa: BLE001 - of one study: it is recorded, and whoever asked is told
         report("document_not_made", problem, study=str(document.study.pk), kind=document.kind.value)
@@ -110,9 +112,7 @@ def _refuse(document: Wanted) -> None:
 
 def _drop_earlier(document: Wanted) -> None:
     """Delete documents of the same kind that tell an earlier state; one that is being read stays readable."""
-    for path in document.path.parent.glob(f"{document.prefix}*"):
-        if path != document.path:
-            path.unlink(missing_ok=True)
+    drop_named(document.path.parent, document.prefix, but=document.path.name)
 
 
 CREW: Final = Crew("documents", make_next, poll=settings.CONFIG.poll_seconds)

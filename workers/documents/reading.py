@@ -14,6 +14,7 @@ from screening.flows.receipt import latest_results
 from screening.results.models import PENDING, Screening, SeriesResult
 from screening.review.models import Review
 from screening.studies.models import Image, Study
+from screening.uploads.kept import at_hand
 from screening.uploads.storage import blob_folder
 
 HEADER: Final = (
@@ -110,7 +111,7 @@ def _latest_series(study: Study) -> tuple[SeriesResult, ...]:
 def _header(study: Study, image: Image) -> Dataset:
     """Give what refers to a picture: of the kept, de-identified object; made up for a picture that was no DICOM."""
     if image.kind == "dicom":
-        source = blob_folder(image.site_id, image.sha256) / image.source_name
+        source = at_hand(blob_folder(image.site_id, image.sha256) / image.source_name)
         kept: Dataset = dcmread(source, stop_before_pixels=True, specific_tags=list(HEADER))
     else:
         kept = Dataset()

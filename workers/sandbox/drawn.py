@@ -1,7 +1,7 @@
 """Phantoms of a sandbox: radiographs drawn of ellipses, as DICOM files. No picture of a person is in them."""
 
 import io
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -16,14 +16,26 @@ COLUMNS: Final = 480
 LUNGS: Final = ((90, 90, 215, 400), (265, 90, 390, 400))  # left, top, right, bottom
 
 
+class Original(NamedTuple):
+    """The identifiers that a phantom is sent with: drawn, so no patient's."""
+
+    study: str
+    series: str
+    instance: str
+
+
+def original_of(site: str, name: str) -> Original:
+    """Give the original identifiers of a phantom."""
+    parts = (f"2.25.{uuid5(NAMESPACE_URL, f'{site}/{name}/{part}').int}" for part in Original._fields)
+    return Original(*parts)
+
+
 def phantom_file(site: str, name: str) -> bytes:
     """Give a DICOM radiograph that is the same for the same site and name, and another for others."""
     made = FileDataset("", {}, preamble=bytes(128), file_meta=FileMetaDataset())
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = DigitalXRayImageStorageForPresentation
-    made.SOPInstanceUID, made.SeriesInstanceUID, made.StudyInstanceUID = (
-        f"2.25.{uuid5(NAMESPACE_URL, f'{site}/{name}/{part}').int}" for part in ("instance", "series", "study")
-    )
+    made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID = original_of(site, name)
     made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
     made.PatientID, made.PatientName = f"SANDBOX-{name}", f"Sandbox^{name}"
     made.Modality, made.BodyPartExamined, made.ViewPosition, made.BurnedInAnnotation = "DX", "CHEST", "PA", "NO"

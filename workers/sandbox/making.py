@@ -1,7 +1,8 @@
 """A site in which every outcome happens, for trying an integration: phantoms through the product's own services.
 
 Files are sent, read and settled as any others are. Only the scores come from a script: inference workers leave its lane
-alone (`results/leases.py`), so that what this module says of a picture is what happens.
+alone (`results/leases.py`), so that what this module says of a picture is what happens. What is tried again later the
+reconciler answers (`flows/scripted.py`).
 """
 
 import hashlib
@@ -14,7 +15,6 @@ from django.db import transaction
 
 from ml.vocabulary import NotAssessed
 from screening import leasing
-from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
 from screening.flows.acts import cancel_upload, seal_upload
@@ -25,30 +25,30 @@ from screening.flows.receiving import receive_file
 from screening.flows.reclaim import reclaim_expired
 from screening.flows.references import ReferenceRow, record_references
 from screening.flows.scored import record_outcomes
+from screening.flows.scripted import QUIET, SCRIPT, identity_of
 from screening.people.members import create_site
 from screening.people.tokens import make_token
 from screening.results.explanations import claim_explanations
 from screening.results.leases import SCRIPTED
 from screening.results.models import Explanation, ExplanationState, ModelVersion, Screening, ScreeningState
 from screening.results.services import register_model
-from screening.studies.values import ModelIdentity, ScreenOutcome
+from screening.studies.values import ScreenOutcome
+from screening.uploads.kept import at_hand
 from screening.uploads.models import PENDING_ITEMS, ChosenModality, Priority, Upload
 from screening.uploads.storage import blob_folder
 from screening.users.models import Membership, Role, Scope, Site, User
 from workers.crew import Stop
 from workers.ingest import ingest_chunk
 from workers.replacing import replace_file
-from workers.sandbox.drawn import map_files, phantom_file
+from workers.sandbox.drawn import Original, map_files, original_of, phantom_file
 from workers.sandbox.errors import SandboxExists, SandboxNotFinished
 
 SANDBOX: Final = "SANDBOX"
-SCRIPT: Final = Actor.service("sandbox")
 PATIENCE: Final = 180.0  # seconds for the files to be read, by this process or by workers
 TOKEN_DAYS: Final = 30
 POINT: Final = 0.5
 LABEL: Final = "covid"
 FLAGGED: Final = ScreenOutcome(kind="scored", scores={LABEL: 0.91, "other": 0.09})
-QUIET: Final = ScreenOutcome(kind="scored", scores={LABEL: 0.04, "other": 0.96})
 BROKEN: Final = ScreenOutcome(kind="failed", code="not_finite")
 SAID: Final[Mapping[str, ScreenOutcome]] = {
     "flagged": FLAGGED,
@@ -82,6 +82,11 @@ class Sandbox:
     site: Site
     user: User
     secret: str
+
+    def originals(self) -> dict[str, Original]:
+        """The original identifiers of every study by its `external_id`: the service keeps them nowhere."""
+        names = [*SAID, QUARANTINED, RETRIED]
+        return {_external(name): original_of(self.site.name, name) for name in names}
 
 
 def make_sandbox(name: str) -> Sandbox:
@@ -200,8 +205,7 @@ def _say(version: ModelVersion, rows: Mapping[str, Screening], said: Mapping[str
     lease, _ = leasing.claim(waiting, limit=len(rows), seconds=60, state=ScreeningState.LEASED)
     leasing.begin(Screening, lease)
     outcomes = {row.pk: said[name] for name, row in rows.items()}
-    identity = ModelIdentity(name=version.name, sha256=version.sha256, runtime="script", precision="none")
-    record_outcomes(lease=lease, model=identity, outcomes=outcomes, timings={}, actor=SCRIPT)
+    record_outcomes(lease=lease, model=identity_of(version), outcomes=outcomes, timings={}, actor=SCRIPT)
 
 
 def _quarantine(row: Screening) -> None:
@@ -227,7 +231,7 @@ def _draw_map(row: Screening, user: User) -> None:
         one.key = hashlib.sha256(f"sandbox/{row.pk}".encode()).hexdigest()
         image = row.image
         preview = blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg"
-        for path, data in zip(files_of(one), map_files(preview.read_bytes()), strict=True):
+        for path, data in zip(files_of(one), map_files(at_hand(preview).read_bytes()), strict=True):
             replace_file(path, data)
         drawn = Drawn(key=one.key, method="script", field="", outside=0.1)
         record_explanations(lease=lease, drawn={one.pk: drawn})

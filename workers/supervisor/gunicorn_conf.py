@@ -1,6 +1,6 @@
 """How the web process runs, under `make up` and in production alike; `--bind` and `--workers` come from outside."""
 
-worker_class = "gthread"
+worker_class = "workers.supervisor.sharing.SharingWorker"
 workers = 2
 threads = 8  # an upload on a slow line holds one
 timeout = 60  # the worker's own loop beats, whatever its threads are at

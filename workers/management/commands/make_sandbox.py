@@ -24,4 +24,9 @@ class Command(BaseCommand):
         self.stdout.write(f"user:  {made.user.username}, integrator")
         self.stdout.write(f"token: {made.secret}")
         self.stdout.write(f"It is shown only now, ends after {TOKEN_DAYS} days, and may read and upload at this site.")
+        self.stdout.write(
+            "Original identifiers, for looking up, also told only now (external_id study series instance):"
+        )
+        for external_id, uids in made.originals().items():
+            self.stdout.write(" ".join((external_id, *uids)))
         self.stdout.write(f"Drawn phantoms; a script said the scores. {DISCLAIMER}")

@@ -16,6 +16,7 @@ from ml.models.bundle import list_bundles
 from screening.audit.actor import Actor
 from screening.errors import ScreeningError
 from screening.flows.acts import seal_upload
+from screening.flows.naming import unmatched
 from screening.flows.offering import open_upload
 from screening.flows.offers import MISSING
 from screening.flows.receipt import receipt
@@ -96,6 +97,8 @@ class Command(BaseCommand):
         items = list(receipt(upload, with_paths=True))
         unopened = zips_not_taken(upload, archives)
         tell(console, upload, items, unopened)
+        if lost := unmatched(upload):
+            console.print(f"Side table: {lost} rows name a path that no file has.", highlight=False)
         not_taken = [answer for answer in answers if answer.item is None]
         tell_unread(console, [*unread, *broken, *changed, *refused], not_taken)
         if options["json"]:
@@ -118,7 +121,7 @@ def _table(path: Path | None) -> list[ReferenceRow]:
 
 
 def _name(upload: Upload, rows: Sequence[ReferenceRow], actor: Actor, console: Console) -> None:
-    for one in record_references(upload_id=upload.pk, rows=rows, actor=actor) if rows else ():
+    for one in record_references(upload_id=upload.pk, rows=rows, actor=actor).refused if rows else ():
         console.print(f"Side table, row {one.row + 1}: {one.message} {one.what_to_do}", highlight=False)
 
 
