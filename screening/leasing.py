@@ -7,11 +7,12 @@ a poison row ends in quarantine and its innocent neighbours do not.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
-from django.db import models, transaction
+from django.conf import settings
+from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
@@ -121,20 +122,43 @@ def give_back(model: type[Row], lease: Lease, **changes: Any) -> int:
         return given + rows.filter(lease_token=lease.token).update(**FREE, **changes)
 
 
+def back_since() -> datetime | None:
+    """When a database server started; None where there is no server. By its own clock, as the leases are."""
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        began: datetime = cursor.fetchone()[0]
+        return began
+
+
+def database_was_away(row: Leased, back: datetime | None) -> bool:
+    """Whether a lease ran out because nobody could renew it: the database came `back` after its last renewal.
+
+    It then says nothing of the worker, which may live, nor of the row.
+    """
+    if back is None or row.lease_until is None:
+        return False
+    return row.lease_until - timedelta(seconds=settings.CONFIG.lease_seconds) < back
+
+
 def reclaim(rows: list[Row]) -> list[Row]:
     """Free rows whose lease ran out, in memory. Those that ended a worker too often are returned.
 
     A death before computing began counts nothing. One in a batch makes its rows run alone;
-    one alone counts against the row, and sends it behind the others so that they go on.
+    one alone counts against the row, and sends it behind the others so that they go on. A lease that ended while the
+    database was away tells of no death.
     """
     poison = []
+    back = back_since() if rows else None
     for row in rows:
-        if row.computing and row.alone:
+        died = row.computing and not database_was_away(row, back)
+        if died and row.alone:
             row.deaths += 1
             row.rank += BEHIND_SECONDS
             if row.deaths >= DEATHS_ALONE:
                 poison.append(row)
-        elif row.computing:
+        elif died:
             row.alone = True
         row.lease_token, row.lease_until, row.computing = None, None, False
     return poison

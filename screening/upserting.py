@@ -7,6 +7,7 @@ are go as they are; what needs converting is converted by its Django field.
 
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias, TypeVar
+from uuid import UUID
 
 from django.db import connection, models
 
@@ -14,6 +15,7 @@ Row = TypeVar("Row", bound=models.Model)
 Field: TypeAlias = "models.Field[Any, Any]"
 AT_ONCE: Final = 500  # rows; both engines bound the parameters of a statement
 AS_THEY_ARE: Final = (models.CharField, models.TextField, models.IntegerField, models.FloatField, models.BooleanField)
+KEYS: Final = frozenset({UUID, type(None)})
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})  # exactly: a subclass may mean something else
 
 
@@ -86,7 +88,17 @@ def _prepared(field: Field, rows: Sequence[Row]) -> list[Any]:
     values = [getattr(row, field.attname) for row in rows]
     if isinstance(field, AS_THEY_ARE):
         return [value if type(value) in PLAIN else field.get_db_prep_save(value, connection) for value in values]
+    if _holds_keys(field) and all(type(value) in KEYS for value in values):
+        native = connection.features.has_native_uuid_field
+        return values if native else [None if value is None else value.hex for value in values]
     return [field.get_db_prep_save(value, connection) for value in values]
+
+
+def _holds_keys(field: Field) -> bool:
+    """Whether a column is of UUIDs: its own, or those of the rows that it points at."""
+    while isinstance(field, models.ForeignKey):
+        field = field.target_field
+    return isinstance(field, models.UUIDField)
 
 
 def _quoted(name: str | None) -> str:

@@ -1,7 +1,7 @@
 """Rows written in few statements are those that Django would have written, on either engine."""
 
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -31,6 +31,20 @@ def test_more_rows_than_a_statement_takes_are_all_written():
 
     assert AuditHead.objects.count() == 2500
     assert AuditHead.objects.get(chain="study:2499").seq == 2499
+
+
+def test_keys_are_written_as_their_fields_would_whatever_they_are_given_as():
+    as_keys, as_texts = ItemFactory.build(), ItemFactory.build()
+    upload = ItemFactory().upload
+    for item in (as_keys, as_texts):
+        item.upload = upload
+    as_texts.pk, as_texts.upload_id = str(uuid4()), str(upload.pk)
+
+    insert_rows([as_keys, as_texts])
+
+    found = dict(Item.objects.filter(pk__in=[as_keys.pk, as_texts.pk]).values_list("pk", "upload_id"))
+    assert found == {as_keys.pk: upload.pk, UUID(as_texts.pk): upload.pk}
+    assert not Item.objects.filter(pk=as_keys.pk, study_id__isnull=False).exists()
 
 
 def test_values_come_back_as_they_were_given():

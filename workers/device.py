@@ -16,6 +16,7 @@ class Device:
         self._hurried = 0  # of those that wait
         self._usual = 0  # of those that wait
         self._passed = 0  # turns in a hurry since one of the others waits
+        self._interrupted = 0  # of those that let others pass and have it back next
 
     def acquire(self, *, hurried: bool = False) -> None:
         """Wait until the device is free, and take it."""
@@ -28,18 +29,30 @@ class Device:
             finally:
                 self._hurried -= hurried
                 self._usual -= not hurried
-            self._passed = self._passed + 1 if hurried and self._usual else 0
+            self._passed = self._passed + 1 if hurried and (self._usual or self._interrupted) else 0
 
     def _is_next(self, *, hurried: bool) -> bool:
         if hurried:
-            return not self._usual or self._passed < PASSES
-        return not self._hurried or self._passed >= PASSES
+            return not (self._usual or self._interrupted) or self._passed < PASSES
+        return not self._interrupted and (not self._hurried or self._passed >= PASSES)
 
     def release(self) -> None:
         """Let the next one have it."""
         with self._changed:
             self._taken = False
             self._changed.notify_all()
+
+    def let_pass(self) -> None:
+        """Hand the device to those in a hurry who wait for it. The caller has it, and has it back before all others."""
+        with self._changed:
+            if not self._hurried:
+                return
+            self._taken, self._passed = False, 0
+            self._interrupted += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._taken and (not self._hurried or self._passed >= PASSES))
+            self._interrupted -= 1
+            self._taken, self._passed = True, 0
 
     def locked(self) -> bool:
         """Whether somebody has it."""

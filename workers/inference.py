@@ -17,6 +17,7 @@ from screening.leasing import Lease, begin
 from screening.queue import Call, app
 from screening.results.leases import claim_batch, lanes_with_work, release_batch, rows_of_a_lease
 from screening.results.models import ModelVersion, Screening
+from screening.store.errors import StoreAway
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from workers.adapters import model_identity, screen_outcome
 from workers.crew import PROGRESS, Crew, Stop
@@ -97,6 +98,10 @@ def screen_batch(lane: UUID, stop: Stop, *, urgent: bool = False) -> bool:
             _screen(lane, lease, rows, stop, hurried=urgent)
         except LeaseLost:  # others took the batch over while this process was frozen or cut off
             log.warning("lease_lost", rows=len(rows))
+        except StoreAway as away:  # nothing was computed: the rows wait as if they had never been taken
+            release_batch(lease)
+            log.warning("batch_waits_for_store", rows=len(rows), code=away.code)
+            return False
     return True
 
 
@@ -118,7 +123,7 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop, *, hurr
         if stop.is_set():
             release_batch(lease)
             return
-        outcomes, timings["model_ms"] = _compute(scorer, planes)
+        outcomes, timings["model_ms"] = _compute(scorer, planes, let_pass=not hurried)
     _record(lease, model_identity(scorer.identity), rows, outcomes, timings)
 
 
@@ -163,16 +168,24 @@ def _begin(lease: Lease) -> None:
     PROGRESS.note()
 
 
-def _compute(scorer: Scores, planes: list[bytes | None]) -> tuple[list[ScreenOutcome], float]:
+def _compute(
+    scorer: Scores, planes: list[bytes | None], *, let_pass: bool = False
+) -> tuple[list[ScreenOutcome], float]:
+    """Score planes on the device that is held; `let_pass` lets urgent rows go between two chunks."""
     PROGRESS.note()
-    started = time.perf_counter()
     outcomes: list[ScreenOutcome] = []
+    spent = 0.0
     for at in range(0, len(planes), scorer.batch_size):
+        if at and let_pass:
+            DEVICE.let_pass()
+            PROGRESS.note()
+        started = time.perf_counter()
         outcomes += map(screen_outcome, score_carefully(scorer, planes[at : at + scorer.batch_size]))
+        spent += milliseconds(started)
         PROGRESS.note()
     reach("inference.scored")
     PROGRESS.note()
-    return outcomes, milliseconds(started)
+    return outcomes, round(spent, 3)
 
 
 def _refuse(lane: UUID, lease: Lease, rows: Sequence[Screening]) -> None:

@@ -1,13 +1,14 @@
 """Keep a lease alive while its batch is worked on, and no longer than its hand makes progress."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from screening.leasing import Lease, Leased, renew
 from screening.outbox.leases import release_deliveries, release_letters
@@ -15,6 +16,7 @@ from screening.outbox.models import Delivery, Letter
 from screening.results.explanations import release_explanations
 from screening.results.leases import release_batch
 from screening.results.models import Explanation, Screening
+from screening.retrying import database_is_away
 from screening.uploads.leases import release_archives, release_items
 from screening.uploads.models import Archive, Item
 from workers.crew import PROGRESS
@@ -29,6 +31,7 @@ RELEASE: Final[dict[type[Leased], Callable[[Lease], int]]] = {
     Delivery: release_deliveries,
     Letter: release_letters,
 }
+GIVE_BACK_SECONDS: Final = 0.5  # between two tries
 STUCK_SECONDS: Final = 180.0  # a hand without progress for so long has its lease run out
 
 _kept: dict[UUID, tuple[type[Leased], Lease]] = {}
@@ -40,9 +43,10 @@ def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Itera
 
     The lines of a batch carry its token as `lease` and the uploads of its rows as `uploads`, by which they meet the
     lines of the requests that brought them. A hand that hangs loses its rows: they are renewed only while it makes
-    progress, so that another worker takes them over even if nobody kills this one.
+    progress, so that another worker takes them over even if nobody kills this one. Where the body ends because the
+    database does not answer, the rows are given back as soon as it does.
     """
-    done, owner = threading.Event(), threading.get_ident()
+    done, owner, owed = threading.Event(), threading.get_ident(), False
     keeper = threading.Thread(target=_renew, args=(model, lease, owner, done), name="keeper", daemon=True)
     _kept[lease.token] = (model, lease)
     keeper.start()
@@ -51,10 +55,33 @@ def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Itera
             lease=str(lease.token), uploads=sorted({str(upload) for upload in uploads})
         ):
             yield
+    except (DatabaseError, InterfaceError) as error:
+        if database_is_away(error):  # no fault of the rows, and this process lives
+            owed = True
+            threading.Thread(target=_give_back, args=(model, lease), name="giver", daemon=True).start()
+        raise
     finally:
-        _kept.pop(lease.token, None)
+        if not owed:
+            _kept.pop(lease.token, None)
         done.set()
         keeper.join()
+
+
+def _give_back(model: type[Leased], lease: Lease) -> None:
+    """Give rows back, uncounted, as soon as the database answers, unless the reconciler was first."""
+    try:
+        while lease.token in _kept:  # not given back by the end of this worker
+            try:
+                given = RELEASE[model](lease)
+            except (DatabaseError, InterfaceError):
+                connections.close_all()
+                time.sleep(GIVE_BACK_SECONDS)
+            else:
+                log.info("lease_given_back", rows=given, lease=str(lease.token))
+                return
+    finally:
+        _kept.pop(lease.token, None)
+        connections.close_all()
 
 
 def give_back_all() -> int:
@@ -71,7 +98,10 @@ def _renew(model: type[Leased], lease: Lease, owner: int, done: threading.Event)
                 return
             try:
                 renew(model, lease)
-            except DatabaseError as problem:  # the next turn tries again; a lost lease is fenced at commit
+            except (
+                DatabaseError,
+                InterfaceError,
+            ) as problem:  # the next turn tries again; a lost lease is fenced at commit
                 told.warning("lease_not_renewed", reason=type(problem).__name__)
                 connections.close_all()
     finally:

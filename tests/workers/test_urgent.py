@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from ml.inference import NoopScorer
+from ml.vocabulary import PLANE_SIDE
 from screening.results.leases import claim_batch, lanes_with_work
 from screening.results.models import Screening
 from screening.uploads.leases import claim_items, urgent_items_wait
@@ -19,7 +21,15 @@ from workers.crew import Stop
 from workers.device import PASSES, Device
 
 pytestmark = pytest.mark.django_db
-NOW, URGENT = timezone.now().timestamp, lambda: timezone.now().timestamp() - HEAD_START
+
+
+def rank_now() -> float:
+    """The rank of what comes in at this moment."""
+    return timezone.now().timestamp()
+
+
+def rank_urgent() -> float:
+    return rank_now() - HEAD_START
 
 
 def received(rank: float) -> Item:
@@ -27,8 +37,8 @@ def received(rank: float) -> Item:
 
 
 def test_urgent_files_are_taken_by_themselves_and_others_only_when_none_is_left() -> None:
-    usual = [received(NOW() + number) for number in range(3)]
-    urgent = [received(URGENT() + number) for number in range(2)]
+    usual = [received(rank_now() + number) for number in range(3)]
+    urgent = [received(rank_urgent() + number) for number in range(2)]
 
     assert urgent_items_wait()
     assert [item.pk for item in claim_items(8, urgent=True)[1]] == [item.pk for item in urgent]
@@ -45,9 +55,9 @@ def test_a_file_that_has_waited_for_an_hour_counts_as_urgent() -> None:
 
 def test_urgent_screenings_are_a_batch_of_their_own() -> None:
     version = ModelVersionFactory()
-    usual = [ScreeningFactory(model_version=version, rank=NOW()) for _ in range(3)]
+    usual = [ScreeningFactory(model_version=version, rank=rank_now()) for _ in range(3)]
     assert (lanes_with_work(urgent=True), lanes_with_work()) == ([], [version.pk])
-    urgent = ScreeningFactory(model_version=version, rank=URGENT())
+    urgent = ScreeningFactory(model_version=version, rank=rank_urgent())
 
     assert lanes_with_work(urgent=True) == [version.pk]
     assert [row.pk for row in claim_batch(model_version_id=version.pk, limit=8, urgent=True)[1]] == [urgent.pk]
@@ -55,8 +65,8 @@ def test_urgent_screenings_are_a_batch_of_their_own() -> None:
 
 
 def test_the_hand_that_is_kept_free_takes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    received(NOW())
-    ScreeningFactory(rank=NOW())
+    received(rank_now())
+    ScreeningFactory(rank=rank_now())
 
     assert not ingest.ingest_urgent(Stop())
     assert not inference.screen_urgent(Stop())
@@ -126,6 +136,40 @@ def test_a_stream_in_a_hurry_keeps_nobody_from_the_device_for_ever() -> None:
     assert took.index("usual") <= PASSES
 
 
+def test_between_two_chunks_the_device_goes_to_whoever_is_in_a_hurry_and_comes_back() -> None:
+    device, took = Device(), []
+    with device:
+        usual = waiting_for(device, took, "usual", hurried=False)
+        eventually(lambda: device._usual == 1)
+        device.let_pass()  # nobody is in a hurry: it stays here
+        assert took == []
+        hurried = waiting_for(device, took, "hurried", hurried=True)
+        eventually(lambda: device._hurried == 1)
+        device.let_pass()
+        assert took == ["hurried"]  # and not the other that waits: it comes back here first
+        assert device.locked()
+    for thread in (usual, hurried):
+        thread.join(20)
+
+    assert took == ["hurried", "usual"]
+    assert not device.locked()
+
+
+@pytest.mark.parametrize("let_pass", [True, False])
+def test_a_large_batch_lets_urgent_rows_pass_between_its_chunks_and_urgent_ones_let_nobody(
+    *, let_pass: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(inference.DEVICE, "let_pass", lambda: done.append("let pass"))
+    scorer = NoopScorer(batch_size=4)
+    monkeypatch.setattr(scorer, "score", lambda planes: (done.append(len(planes)), NoopScorer.score(scorer, planes))[1])
+
+    outcomes, _ = inference._compute(scorer, [bytes(PLANE_SIDE**2)] * 10, let_pass=let_pass)
+
+    assert done == ([4, "let pass", 4, "let pass", 2] if let_pass else [4, 4, 2])
+    assert len(outcomes) == 10
+
+
 def test_lanes_take_turns_with_urgent_work_too(monkeypatch: pytest.MonkeyPatch) -> None:
     lanes = [ModelVersionFactory().pk for _ in range(2)]
     screened = []
@@ -141,7 +185,7 @@ def test_lanes_take_turns_with_urgent_work_too(monkeypatch: pytest.MonkeyPatch) 
 def test_when_another_hand_took_the_urgent_files_the_free_hand_takes_none_and_the_others_take_what_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    usual = received(NOW())
+    usual = received(rank_now())
     monkeypatch.setattr(ingest, "urgent_items_wait", lambda: True)  # so it was, a moment ago
     taken = []
     monkeypatch.setattr(ingest, "_ingest", lambda _lease, items, _stop: taken.extend(item.pk for item in items))

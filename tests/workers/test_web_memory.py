@@ -2,6 +2,8 @@
 
 import http.client
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from screening.users.models import Role
+from tests.environment import ROOT
 from tests.factories import ImageFactory, ItemFactory, ScreeningFactory, SiteFactory, StudyFactory, UploadFactory
 from tests.factories import UserFactory as PersonFactory
 from tests.workers.processes import Process, running, until
@@ -20,6 +23,15 @@ from tests.workers.processes import Process, running, until
 REQUESTS = 100
 MOST_MEBIBYTES = 150
 HEAVY = ("tensorflow", "_multiarray", "gdcm", "_imaging")  # TensorFlow, NumPy, a DICOM decoder, Pillow
+OFFERED = """
+import sys
+from screening.wsgi import application
+from django.urls import get_resolver
+from rest_framework import compat
+assert get_resolver().resolve("/api/v1/studies/") and compat.yaml
+print(*sorted(name for name in sys.modules if name.split(".")[0] in ("jinja2", "requests", "psycopg")))
+import requests
+"""
 
 
 def free_port() -> int:
@@ -79,3 +91,12 @@ def test_a_web_worker_stays_below_150_mebibytes_and_loads_neither_tensorflow_nor
     assert sizes
     assert max(sizes) < MOST_MEBIBYTES, sizes
     assert not {name for name in loaded if any(heavy in name for heavy in HEAVY)}
+
+
+def test_the_web_process_loads_no_package_that_others_only_offer_to_use(child_environment, tmp_path):
+    """All are installed, and can be imported afterwards by whoever means to. PostgreSQL's driver has its use there."""
+    embedded = child_environment(DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    command = [sys.executable, "-c", OFFERED]
+    told = subprocess.run(command, cwd=ROOT, env=embedded, capture_output=True, text=True, check=False)
+
+    assert (told.returncode, told.stdout.strip()) == (0, ""), told.stderr
