@@ -1,4 +1,4 @@
-"""The gate: chest radiograph, axial chest CT slice, or neither, and why not. NumPy only, about 2 ms a plane.
+"""The gate: chest radiograph, axial chest CT slice, or neither, and why not. NumPy only, about 0.5 ms a plane.
 
 A small network on the numbers of `gate_features`, and a distance from the chest pictures it was taught by.
 What it cannot learn from the data it has: lateral views, which only a DICOM header can tell.
@@ -111,7 +111,8 @@ def decide(features: Numbers, weights: GateWeights) -> Routed:
     scores = {name: float(part) for name, part in zip(CLASSES, parts, strict=True)}
     kind = max(KINDS, key=lambda one: scores[one.value])
     place = KINDS.index(kind)
-    distance = distances(features[None], weights)[0, place] / weights.limits[place]
+    there = (features[None] - weights.centre) @ weights.axes
+    distance = _to_nearest(there, weights.typical[place])[0] / weights.limits[place]
     seen = Routed(kind, None, scores, float(distance))
     if scores[kind.value] < weights.threshold:
         return _refused(seen, NotAssessed.NOT_CHEST)

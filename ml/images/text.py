@@ -15,7 +15,8 @@ Missed, as measured on drawn text (November 2026), height being that of capitals
 - beyond 6,000 parts of the size of letters, those with the fewest pixels.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -33,6 +34,7 @@ BEYOND: Final = 2  # times the span of most stored values; what is further away 
 SMALLEST: Final = 16  # pixels of a side; nothing can be read in less
 SHADE: Final = 8  # gray values by which a channel differs somewhere, to be looked at by itself
 LONG: Final = 2.0  # heights; a line is longer than a marker's one or two letters
+FAR: Final = 1 << 20  # columns: more than any letter of a reduced picture reaches
 AT_ONCE: Final = 200  # parts that are compared with the later ones: bounds the memory
 APART: Final = 0.9  # heights of the larger letter; the next one of a line begins within
 UNLIKELY: Final = 1.9  # times the height of a neighbour: no letter of one line
@@ -70,10 +72,15 @@ class _Line:
     bottom: int
     right: int
     strength: float
+    picture: int  # which one of those that are looked at together, twice: odd for dark text
 
     @property
     def height(self) -> int:
         return self.bottom - self.top
+
+    @property
+    def counts(self) -> bool:
+        return self.strength >= LEAST and self.right - self.left >= LONG * self.height
 
 
 def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
@@ -93,11 +100,13 @@ def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
     rows, columns = gray.shape
     if min(rows, columns) < SMALLEST:
         return ()
+    scales = _scales(rows, columns)
+    whole = Image.fromarray(gray)
+    lines = _lines([(np.asarray(whole.reduce(factor)) if factor > 1 else gray, heights) for factor, heights in scales])
     found: list[Region] = []
-    for factor, heights in _scales(rows, columns):
-        small = np.asarray(Image.fromarray(gray).reduce(factor)) if factor > 1 else gray
-        lines = [line for picture in (small, ~small) for line in _lines(picture, heights)]
-        found += [region for region in (_region(line, factor, rows, columns) for line in lines) if region not in found]
+    for place, (factor, _) in enumerate(scales):
+        regions = (_region(line, factor, rows, columns) for line in lines if line.picture // 2 == place)
+        found += [region for region in regions if region not in found]
     return tuple(sorted(found, key=lambda region: (region.row, region.column)))
 
 
@@ -129,7 +138,9 @@ def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any]) -> tuple[Reg
     """
     found = find_text(gray)
     if stored.ndim == 2:
-        alike = stored.dtype == np.uint8 and (np.array_equal(stored, gray) or np.array_equal(~stored, gray))
+        alike = stored is gray or (
+            stored.dtype == np.uint8 and (np.array_equal(stored, gray) or np.array_equal(~stored, gray))
+        )
         views = [] if alike else [_whole_range(stored)]
     else:
         views = _channels(stored, gray)
@@ -163,20 +174,25 @@ def _whole_range(stored: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray((above >> unsigned(shift)).astype(np.uint8)).point(table))
 
 
-def _lines(gray: NDArray[np.uint8], heights: tuple[int, int]) -> list[_Line]:
-    """Give the lines of bright text."""
-    parts, steps = letters_of(gray, heights)
+def _lines(pictures: Sequence[tuple[NDArray[np.uint8], tuple[int, int]]]) -> list[_Line]:
+    """Give the lines of text of some pictures, bright and then dark ones of each; heights of letters are given too."""
+    parts, steps = letters_of(pictures)
     if not len(parts):
         return []
     lines = _measured(parts, steps, _aligned(parts))
-    return [_grown(line, parts) for line in _with_blocks(lines)]
+    counting = sorted({line.picture for line in lines if line.counts})
+    return [line for picture in counting for line in _blocks_of(picture, lines, parts)]
+
+
+def _blocks_of(picture: int, lines: list[_Line], parts: Components) -> list[_Line]:
+    own = parts.only(parts.picture == picture)
+    return [_grown(line, own) for line in _with_blocks([line for line in lines if line.picture == picture])]
 
 
 def _with_blocks(lines: list[_Line]) -> list[_Line]:
     """Give the lines that count, and what stands in one block with such: each is compared with all others once."""
     boxes = np.array([(line.top, line.left, line.bottom, line.right) for line in lines], np.int64).reshape(-1, 4)
-    wide = np.array([line.right - line.left >= LONG * line.height for line in lines], np.bool_)
-    taken = wide & np.array([line.strength >= LEAST for line in lines], np.bool_)
+    taken = np.array([line.counts for line in lines], np.bool_)
     known = np.flatnonzero(taken).tolist()
     while known:
         beside = np.flatnonzero(_one_block(boxes, boxes[known.pop()]) & ~taken)
@@ -189,7 +205,9 @@ def _aligned(parts: Components) -> NDArray[np.int64]:
     """Give each part the index of the first of its line: next to each other, of like height, on one level."""
     every = np.arange(len(parts))
     # From left to right: what begins further away than a gap of the largest likely letter need not be looked at.
-    past = np.searchsorted(parts.left, parts.right + APART * UNLIKELY * (parts.bottom - parts.top), side="right")
+    beside = parts.picture * FAR  # pictures that are looked at together
+    reach = parts.right + np.ceil(APART * UNLIKELY * (parts.bottom - parts.top))
+    past = np.searchsorted(parts.left + beside, reach + beside, side="right")
     pairs = [_linked(parts, every[at : at + AT_ONCE], past[at : at + AT_ONCE]) for at in every[::AT_ONCE]]
     first, second = (np.concatenate(each) for each in zip(*pairs, strict=True))
     root = every
@@ -220,7 +238,7 @@ def _linked(
 
 
 def _measured(parts: Components, steps: NDArray[np.float64], root: NDArray[np.int64]) -> list[_Line]:
-    """Give the lines that may count, with their strength."""
+    """Give the lines that may count, with their strength; none, where not one is long enough to count."""
     order = np.argsort(root, kind="stable")
     starts = np.flatnonzero(np.diff(root[order], prepend=-1))
     letters = np.diff(np.append(starts, len(order)))
@@ -232,11 +250,14 @@ def _measured(parts: Components, steps: NDArray[np.float64], root: NDArray[np.in
     def spread(values: NDArray[Any]) -> NDArray[np.float64]:
         return np.sqrt(np.maximum(0, mean(values.astype(np.float64) ** 2) - mean(values) ** 2))
 
-    high, wide = parts.bottom - parts.top, parts.right - parts.left
-    height = mean(high)
     top, bottom = np.minimum.reduceat(parts.top, starts), np.maximum.reduceat(parts.bottom, starts)
     left, right = np.minimum.reduceat(parts.left, starts), np.maximum.reduceat(parts.right, starts)
+    high, wide = parts.bottom - parts.top, parts.right - parts.left
     strokes = mean(np.maximum(1, parts.runs / high)) * letters
+    once = strokes < CROSSED * letters  # next to another line it may be text, alone never
+    if not np.any(~once & (right - left >= LONG * (bottom - top))):  # so of two radiographs in three
+        return []
+    height = mean(high)
     strength = (
         STROKES * np.log(strokes)
         + LETTERS * np.log(letters)
@@ -247,11 +268,10 @@ def _measured(parts: Components, steps: NDArray[np.float64], root: NDArray[np.in
         + NONE
     )
     dense = strokes * height / (right - left)
-    once = strokes < CROSSED * letters  # next to another line it may be text, alone never
     strength[once] = np.minimum(strength[once], LEAST - 1)
     able = (strength >= BESIDE) & (dense >= STROKES_A_HEIGHT[0]) & (dense <= STROKES_A_HEIGHT[1])
-    measured = zip(*(each[able].tolist() for each in (top, left, bottom, right, strength)), strict=True)
-    return [_Line(*one) for one in measured]
+    columns = (top, left, bottom, right, strength, parts.picture[starts])
+    return [_Line(*one) for one in zip(*(each[able].tolist() for each in columns), strict=True)]
 
 
 def _one_block(boxes: NDArray[np.int64], known: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -274,4 +294,5 @@ def _grown(line: _Line, parts: Components) -> _Line:
     for _ in range(3):
         near = level & (parts.left <= right + 1.5 * high) & (parts.right >= left - 1.5 * high)
         left, right = int(min(left, *parts.left[near])), int(max(right, *parts.right[near]))
-    return _Line(int(min(top, *parts.top[near])), left, int(max(bottom, *parts.bottom[near])), right, line.strength)
+    top, bottom = int(min(top, *parts.top[near])), int(max(bottom, *parts.bottom[near]))
+    return replace(line, top=top, left=left, bottom=bottom, right=right)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
@@ -12,7 +12,6 @@ from pydicom.uid import (
 
 from ml.images import masking
 from ml.images.read import Limits, rebuild_plane
-from ml.images.strokes import spread
 from ml.images.text import Region
 from ml.vocabulary import NotAssessed, Note
 from tests import phantoms
@@ -20,7 +19,7 @@ from tests import phantoms
 CLEAN = (phantoms.radiograph(512, 480) * 0.8).astype(np.uint8)
 BURNED = phantoms.with_text(CLEAN, size=18, at=(200, 100))  # within what the plane shows
 INK = np.abs(BURNED.astype(int) - CLEAN) > 40
-BESIDE = spread(INK.astype(np.uint8), 5, np.maximum).astype(bool) & ~INK
+BESIDE = np.asarray(Image.fromarray(INK.astype(np.uint8)).filter(ImageFilter.MaxFilter(5))).astype(bool) & ~INK
 
 
 def readable(shown):

@@ -228,6 +228,21 @@ def test_poor_quality_is_noted():
     assert quality_of(flat * 3, 200, 800) == (None, ())
 
 
+@pytest.mark.parametrize("low", [0, 1, 100, 207, 208])
+@pytest.mark.parametrize("dark", [2621, 2622, 259522, 259523])  # pixels: 1 % and 99 % of a plane lie between
+def test_contrast_is_low_exactly_where_the_percentiles_are_less_than_48_apart(low, dark):
+    for span in (47, 48):
+        if low + span > 255:
+            continue
+        plane = np.full(512 * 512, low + span, np.uint8)
+        plane[:dark] = low
+
+        notes = quality_of(plane.reshape(512, 512), 300, 300)[1]
+
+        first, last = np.sort(plane)[[2621, 259522]]  # the first value at which 1 %, 99 % of the pixels are reached
+        assert (Note.LOW_CONTRAST in notes) is (int(last) - int(first) < 48 and int(last) - int(first) >= 4)
+
+
 def _png_of(picture):
     out = io.BytesIO()
     Image.fromarray(picture).save(out, "PNG")

@@ -2,10 +2,11 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from ml.images import text
+from ml.images import strokes, text
 from ml.images.components import components_of
+from ml.images.sheet import laid_out
 from ml.images.text import find_text
 from tests import phantoms
 
@@ -201,3 +202,41 @@ def test_lines_of_a_full_page_are_compared_with_the_others_once_each(monkeypatch
     found = find_text(page(60)[0])
 
     assert 40 < len(found) <= len(asked) <= 2 * max(asked)
+
+
+def by_definition(gray):
+    """Where bright strokes may be, and by how much they stand out, one picture at a time."""
+    picture = Image.fromarray(gray)
+    opened = picture.filter(ImageFilter.MinFilter(strokes.STROKE)).filter(ImageFilter.MaxFilter(strokes.STROKE))
+    step = gray - np.asarray(opened)
+    around = np.asarray(Image.fromarray(step).filter(ImageFilter.MaxFilter(strokes.AROUND)))
+    mask = (step >= strokes.STEP) & (step > around // 2)
+    if mask.mean() > strokes.MOST_STROKES:
+        mask &= step >= np.quantile(step, 1 - strokes.GRAIN_LEFT)
+        mask &= mask.mean() <= 2 * strokes.GRAIN_LEFT
+    return mask, step
+
+
+FIRST = phantoms.with_text(phantoms.radiograph(301, 263), size=14, at=(40, 30))
+SEARCHED = [  # together: reduced pictures of one, pictures of one size, and each alone
+    [FIRST, FIRST[::2, ::2], FIRST[::4, ::4]],
+    [change(phantoms.radiograph(150, 190)) for change in (np.copy, grained, np.zeros_like)],
+    [change(phantoms.radiograph(130, 70)) for change in (dotted, grained, np.ones_like, np.copy)],
+    *([np.random.default_rng(seed).integers(0, 30 + 25 * seed, (97, 60), np.uint8)] for seed in range(6)),
+]
+
+
+@pytest.mark.parametrize("pictures", SEARCHED)
+def test_strokes_of_pictures_that_are_searched_together_are_those_of_each_alone(pictures):
+    sheet = laid_out(pictures, strokes.REACH, strokes.APART)
+
+    at, steps = strokes._strokes(sheet)
+
+    found, weights = np.zeros((2, len(sheet.line)), np.uint8)
+    found[at], weights[at] = 1, steps
+    both = [each for gray in pictures for each in (gray, ~gray)]
+    for gray, own, weight in zip(both, sheet.pictures_of(found), sheet.pictures_of(weights), strict=True):
+        mask, step = by_definition(gray)
+        assert np.array_equal(own.astype(bool), mask)
+        assert np.array_equal(weight, step * mask)
+    assert len(at) == sum(np.count_nonzero(by_definition(gray)[0]) for gray in both)
