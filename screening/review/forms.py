@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ml.vocabulary import marked
 from screening.review.models import Answer
-from screening.review.trays import Answered, Filters, Tray
+from screening.review.trays import Answered, Filters, Tray, states_of
 from screening.studies.models import StudyState
 
 UNUSABLE = marked("technically unusable")
@@ -69,15 +69,22 @@ class FilterForm(forms.Form):
     newest = forms.BooleanField(required=False)
 
     def filters(self, tray: Tray) -> Filters:
-        """The filters that were understood."""
+        """The filters that were understood.
+
+        Asked for a state, or for somebody's answers, that "not answered" leaves out, the list is widened to hold them.
+        """
         self.is_valid()
         given: dict[str, Any] = self.cleaned_data
         upload: UUID | None = given.get("upload")
         model: UUID | None = given.get("model")
+        answered = Answered(given.get("answered") or Answered.OPEN)
+        state = given.get("state") or ""
+        if (state and state not in states_of(answered)) or (given.get("reviewer") and answered == Answered.OPEN):
+            answered = Answered.ALL
         return Filters(
             tray=tray,
-            answered=Answered(given.get("answered") or Answered.OPEN),
-            state=given.get("state") or "",
+            answered=answered,
+            state=state,
             upload=upload,
             model=model,
             **{name: given[name] for name in _FURTHER if given.get(name) not in {None, ""}},
@@ -90,6 +97,7 @@ class Given:
 
     answer: str
     reason: str
+    box: str = ""
 
 
 def read_answers(data: QueryDict, findings: Sequence[str]) -> dict[str, Given]:
@@ -101,4 +109,4 @@ def _read(data: QueryDict, finding: str) -> Given:
     answer = str(data.get(f"answer-{finding}", ""))
     # A reason that was chosen before another answer was is not one any more.
     reason = str(data.get(f"reason-{finding}", "")) if answer == Answer.NOT_ASSESSABLE else ""
-    return Given(answer=answer, reason=reason)
+    return Given(answer=answer, reason=reason, box=str(data.get(f"box-{finding}", "")))

@@ -50,6 +50,7 @@ class Review(models.Model):
     answer = models.CharField(max_length=16, choices=Answer.choices)
     reason = models.CharField(max_length=200, blank=True, help_text="Why it is not assessable.")
     comment = models.TextField(blank=True, max_length=4000)
+    box = models.JSONField(null=True, help_text="Where the finding is: a picture, and parts of its columns and rows.")
     flagged = models.BooleanField(help_text="Whether the finding was flagged when the reader answered.")
     kind = models.CharField(
         max_length=16, choices=Kind.choices, default=Kind.ADDITIONAL, db_default=Kind.ADDITIONAL.value
@@ -82,6 +83,16 @@ class Review(models.Model):
     def is_withdrawn(self) -> bool:
         """Whether its reader took it back: it was superseded, and by no other answer."""
         return self.superseded_by_id == self.pk
+
+    @property
+    def box_sides(self) -> list[float]:
+        """Left, top, width and height of the box; nothing where there is none."""
+        return [self.box[side] for side in ("left", "top", "width", "height")] if self.box else []
+
+    @property
+    def box_text(self) -> str:
+        """The box as forms and pages hold it, in no language; empty where there is none."""
+        return " ".join(map(str, (self.box["image"], *self.box_sides))) if self.box else ""
 
 
 class Stage(models.TextChoices):

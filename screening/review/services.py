@@ -13,10 +13,11 @@ from screening.audit.services import Draft, record
 from screening.errors import IllegalTransition, InvalidAnswer
 from screening.flows.reviewed import mark_reviewed
 from screening.retrying import again_on_conflict
+from screening.review.boxes import Box, check_boxes
 from screening.review.claims import refuse_taken
-from screening.review.errors import StudyMoved
+from screening.review.errors import PartlyAssessed, StudyMoved
 from screening.review.findings import findings_of
-from screening.review.flags import flagged_scores
+from screening.review.flags import flagged_scores, has_score
 from screening.review.models import Answer, Claim, Review
 from screening.review.reads import follow, turn_of
 from screening.studies.changes import mark_changed
@@ -30,6 +31,7 @@ class AnswerIn:
 
     answer: str
     reason: str = ""
+    box: Box | None = None
 
 
 OPEN = (StudyState.RECEIVING, StudyState.SCREENING)
@@ -51,12 +53,14 @@ def record_review(
     """Store a reader's answer for every finding of a study; an earlier one of the same reader is superseded.
 
     `read_id` names the second read or adjudication that the reader opened, if it was one; `revision` is that of the
-    study as they saw it; `unassessed_only` refuses a study that models have assessed.
+    study as they saw it; `unassessed_only` refuses a study of which models have assessed anything.
 
     Raises:
         AlreadyRead: somebody else has done that read; nothing changed.
         InvalidAnswer: a finding has no answer, is unknown, or "not assessable" lacks its reason; nothing changed.
+        BoxOutOfRange, BoxElsewhere, BoxNotTaken: a box cannot be; nothing changed.
         IllegalTransition: pictures are still being screened, or the study was purged.
+        PartlyAssessed: `unassessed_only`, and a picture is flagged or has a score; nothing changed.
         StudyMoved: a picture came since the reader opened the study, or it was assessed; nothing changed.
         StudyTaken: another reader has it open; nothing changed.
     """
@@ -66,9 +70,10 @@ def record_review(
     if revision is not None and revision != study.revision:
         raise StudyMoved(_("A picture of this study came in since you opened it."))
     refuse_taken(study, reader)
-    if unassessed_only and not study.not_assessed:
-        raise StudyMoved(_("This study has been assessed since you opened the list."))
+    if unassessed_only:
+        _refuse_assessed(study)
     _check(answers, [finding.slug for finding in findings_of(study)])
+    check_boxes(study, {finding: (given.answer, given.box) for finding, given in answers.items()})
     turn = turn_of(study, reader, read_id=read_id)
     scores = flagged_scores(study)
     reviews = [
@@ -80,6 +85,7 @@ def record_review(
             answer=given.answer,
             reason=given.reason,
             comment=comment,
+            box=given.box.stored if given.box else None,
             flagged=finding in scores,
             kind=turn.kind,
             blinded=turn.blinded,
@@ -92,6 +98,14 @@ def record_review(
     Claim.objects.filter(study=study, reader=reader).delete()
     mark_changed([(study.site_id, study.pk)])
     return reviews
+
+
+def _refuse_assessed(study: Study) -> None:
+    """A failed slice of a large series must not close what the other slices say."""
+    if not study.not_assessed:
+        raise StudyMoved(_("This study has been assessed since you opened the list."))
+    if study.flagged or has_score(study):
+        raise PartlyAssessed(_("A model has assessed a part of this study: it cannot be answered unseen."))
 
 
 def _check(answers: Mapping[str, AnswerIn], asked: Sequence[str]) -> None:
@@ -130,5 +144,6 @@ def _draft(review: Review) -> Draft:
         "flagged": review.flagged,
         "kind": review.kind,
         "blinded": review.blinded,
+        **({"box": review.box_sides} if review.box else {}),
     }
     return Draft(ChainKind.STUDY, review.study_id, review.study.site_id, "study:answered", detail)
