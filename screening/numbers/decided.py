@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from ml.vocabulary import Modality
@@ -173,7 +173,8 @@ def weighed(asked: Question, opinions: Iterable[Opinion]) -> list[Weighed]:
     """The blinded answers that were drawn, each with its weight; those that had no chance to be are left out.
 
     So are studies with a picture that was not assessed, which take part in no draw. Within a stratum (flagged or not)
-    the weights are scaled to what was drawn there: those that are answered stand for those that are not answered yet.
+    the weights are scaled to what was drawn there of what the version scored: those that are answered stand for those
+    that are not answered yet.
     """
     blinded = [one for one in opinions if one.blinded and not one.not_assessed]
     draws = {
@@ -195,14 +196,25 @@ def weighed(asked: Question, opinions: Iterable[Opinion]) -> list[Weighed]:
 def _scaled(asked: Question, found: list[Weighed]) -> list[Weighed]:
     totals = {True: 0.0, False: 0.0}
     drawn = Sample.objects.filter(site=asked.site, drawn=True, created_at__gte=asked.since, study__not_assessed=False)
+    drawn = drawn.filter(_scored(asked.version, OuterRef("study")))
     for flagged, probability, number in drawn.values_list("flagged", "probability").annotate(Count("pk")).order_by():
         totals[flagged] += number / probability
     if asked.site.blinded_since:
         since = max(asked.since, asked.site.blinded_since)
         due = Study.objects.filter(site=asked.site, flagged=True, not_assessed=False, completed_at__gte=since)
-        totals[True] += due.count()
+        totals[True] += due.filter(_scored(asked.version, OuterRef("pk"))).count()
     held = {stratum: sum(one.weight for one in found if one.flagged == stratum) for stratum in totals}
     return [replace(one, weight=one.weight * max(totals[one.flagged] / held[one.flagged], 1.0)) for one in found]
+
+
+def _scored(version: ModelVersion, study: OuterRef) -> Q:
+    """Whether the version has said something of a study: no other one is among the opinions that are weighed."""
+    rows = {"study": study, "model_version": version}
+    pictures = Screening.objects.filter(**rows, state=ScreeningState.SCORED, image__superseded=False)
+    series = SeriesResult.objects.filter(**rows)
+    if version.modality != Modality.CT:
+        return Q(Exists(pictures))
+    return Q(Exists(series.filter(outcome=ScreeningState.SCORED))) | Q(Exists(pictures), ~Exists(series))
 
 
 def cases_of(answers: Iterable[Weighed], *, point: float | None = None) -> list[Case]:

@@ -40,19 +40,32 @@ class Ppv:
     unsure: int
 
 
-def ppv(opinions: Sequence[Opinion], *, site: str, model: str, point: float) -> Ppv:
-    """Of the flags that were raised at the present operating point: those whose finding readers marked present."""
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What readers answered about flags that were raised at one operating point."""
+
+    decided: int
+    present: int
+    unsure: int
+
+
+def flags_of(opinions: Sequence[Opinion], *, point: float) -> Flags:
     flags = [one for one in opinions if one.said.flagged and one.said.point == point]
     decided = [one for one in flags if one.decided]
     unsure = sum(one.answer == Answer.UNSURE for one in flags)
+    return Flags(len(decided), sum(one.present for one in decided), unsure)
+
+
+def ppv(flags: Flags, *, site: str, model: str, point: float) -> Ppv:
+    """Of the flags that were raised at an operating point: those whose finding readers marked present."""
     told = {
         "site": site,
         "model": model,
         "point": figure(point),
-        "decided": count(len(decided)),
-        "unsure": count(unsure),
+        "decided": count(flags.decided),
+        "unsure": count(flags.unsure),
     }
-    if len(decided) < FEWEST_FOR_PPV:
+    if flags.decided < FEWEST_FOR_PPV:
         text = (
             _(
                 "Of 100 flags like this (%(site)s, %(model)s, operating point %(point)s, last 12 months) readers "
@@ -60,9 +73,9 @@ def ppv(opinions: Sequence[Opinion], *, site: str, model: str, point: float) -> 
             )
             % told
         )
-        return Ppv(text, None, None, len(decided), unsure)
-    share = sum(one.present for one in decided) / len(decided)
-    interval = wilson(sum(one.present for one in decided), len(decided))
+        return Ppv(text, None, None, flags.decided, flags.unsure)
+    share = flags.present / flags.decided
+    interval = wilson(flags.present, flags.decided)
     ends = {"share": share, "low": interval.low, "high": interval.high}
     told |= {name: f"{value * 100:.0f}" for name, value in ends.items()}
     text = (
@@ -73,7 +86,7 @@ def ppv(opinions: Sequence[Opinion], *, site: str, model: str, point: float) -> 
         )
         % told
     )
-    return Ppv(text, share, interval, len(decided), unsure)
+    return Ppv(text, share, interval, flags.decided, flags.unsure)
 
 
 @dataclass(frozen=True, slots=True)

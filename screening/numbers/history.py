@@ -38,6 +38,12 @@ class History:
     since: datetime
     until: datetime
     cut: bool
+    scored_from: datetime  # the first score of the model here, if that came within the period; else its beginning
+
+    @property
+    def length(self) -> float:
+        """Days over which flags were raised, at least one: from less no flags a day can be told."""
+        return max((self.until - self.scored_from) / timedelta(days=1), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,14 @@ def history_of(*, site_id: UUID, version: ModelVersion, label: str, days: int) -
         judged[study] = Judged(study, day, score, flagged or bool(known and known.flagged))
     if version.modality == Modality.CT:
         judged |= _as_series(judged, version, label)
-    return History(tuple(judged.values()), since, until, cut)
+    scored_from = max(since, _first_score(site_id, version) or since)
+    return History(tuple(judged.values()), since, until, cut, scored_from)
+
+
+def _first_score(site_id: UUID, version: ModelVersion) -> datetime | None:
+    """When a model version first scored anything at a site: the front of the same index."""
+    scored = Screening.objects.filter(site_id=site_id, model_version=version, done_at__isnull=False)
+    return scored.order_by("done_at").values_list("done_at", flat=True).first()
 
 
 def scored_since(site_id: UUID, version: ModelVersion, since: datetime) -> QuerySet[Screening]:

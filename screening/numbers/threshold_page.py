@@ -55,7 +55,8 @@ class Trial:
 
     @property
     def per_day(self) -> tuple[float, float]:
-        return self.at_present / len(self.days), self.at_other / len(self.days)
+        """Flags a day at the present point and at the other, over the time since the first score of the period."""
+        return self.at_present / self.history.length, self.at_other / self.history.length
 
 
 def choices() -> list[Choice]:

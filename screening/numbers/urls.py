@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from screening.numbers import number_views, point_views, replay_views
+from screening.numbers import number_views, point_views, replay_views, worth_views
 
 app_name = "numbers"
 urlpatterns = [
@@ -20,4 +20,5 @@ urlpatterns = [
     path("sites/<uuid:site_id>/thresholds/<uuid:proposal_id>/decline/", point_views.decline, name="decline"),
     path("sites/<uuid:site_id>/reflagging/", point_views.reflag_start, name="reflag_start"),
     path("sites/<uuid:site_id>/reflagging/<uuid:reflagging_id>/", point_views.reflag_next, name="reflag_next"),
+    path("studies/<uuid:study_id>/worth/<uuid:model_id>/", worth_views.worth, name="worth"),
 ]

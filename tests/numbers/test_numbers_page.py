@@ -15,7 +15,7 @@ from screening.numbers.numbers_page import Numbers, numbers_of
 from screening.results.models import SeriesResult
 from screening.review.models import Cause, Kind, Review
 from screening.studies.models import Patient, Study
-from screening.users.models import Role
+from screening.users.models import Role, Site
 from tests.factories import ModelVersionFactory, SiteFactory, StudyFactory
 from tests.numbers.answering import Ward
 
@@ -141,6 +141,23 @@ def test_what_was_drawn_and_is_still_open_is_taken_to_be_like_what_was_answered(
 
     # 40 were drawn of what was not flagged and 30 answered: each stands for 13.3 studies, not for 10.
     assert accuracy.sensitivity.value == pytest.approx(20 / (20 + 2 * 10 * 40 / 30))
+
+
+def test_studies_that_another_model_looked_at_weigh_nothing_in_the_figures_of_this_one(ward, ada):
+    ward.a_sampled_year()
+    Site.objects.filter(pk=ward.site.pk).update(blinded_since=timezone.now() - timedelta(days=300))
+    ward.site.refresh_from_db()
+    before = told(ward, ada).accuracy
+    scans = Ward(ward.site, ModelVersionFactory(slug="ct-covid", modality="ct"))
+    for _ in range(20):
+        scans.answered(0.2, "absent", probability=0.1)
+        scans.answered(0.9, "present")
+
+    after = told(ward, ada).accuracy
+
+    assert after.sensitivity.value == pytest.approx(before.sensitivity.value)
+    assert after.specificity.value == pytest.approx(before.specificity.value)
+    assert (after.sampled, after.present) == (before.sampled, before.present)
 
 
 def test_at_a_blinded_site_a_flagged_study_without_a_draw_stands_for_itself(ward, ada):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from screening.numbers import history
 from screening.numbers.history import by_day, history_of
 from screening.numbers.models import PointProposal
+from screening.numbers.threshold_page import Choice, trial_of
 from screening.results.models import SeriesResult
 from tests.factories import (
     ImageFactory,
@@ -156,3 +157,39 @@ def test_approving_ones_own_through_the_page_is_refused_in_words(site, version, 
 
     assert answer.status_code == 403
     assert "second_person_needed" in answer.content.decode()
+
+
+def per_day(site, version, days: int = 30) -> tuple[float, float]:
+    trial = trial_of(site=site, choice=Choice(version, "covid"), value=0.95, days=days)
+    return tuple(round(one, 2) for one in trial.per_day)
+
+
+def test_flags_a_day_are_over_the_days_of_the_period_where_the_model_scored_before_it(site, version):
+    judged(site, version, 0.9, days_ago=40)
+    for days_ago in (1, 2, 3):
+        judged(site, version, 0.9, days_ago=days_ago)
+
+    assert per_day(site, version) == (0.1, 0.0)  # three in 30 days, not in the 31 dates that they touch
+    assert per_day(site, version, days=7) == (0.43, 0.0)
+
+
+def test_flags_a_day_are_over_the_days_since_the_first_score_where_that_came_later(site, version):
+    for days_ago in (1, 2, 3, 3, 3, 3):
+        judged(site, version, 0.9, days_ago=days_ago)
+
+    assert per_day(site, version) == (2.0, 0.0)
+
+
+def test_flags_of_less_than_a_day_are_told_as_those_of_one(site, version):
+    for _ in range(4):
+        judged(site, version, 0.9)
+
+    assert per_day(site, version) == (4.0, 0.0)
+
+
+def test_flags_a_day_are_over_what_was_read_where_it_was_cut(site, version, monkeypatch):
+    monkeypatch.setattr(history, "MOST", 2)
+    for days_ago in (1, 2, 3, 4):
+        judged(site, version, 0.9, days_ago=days_ago)
+
+    assert per_day(site, version) == (1.0, 0.0)
