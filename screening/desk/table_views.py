@@ -31,12 +31,16 @@ def references(request: HttpRequest, upload_id: UUID) -> HttpResponse:
         return redirect("desk:detail", upload_id)
     rows = form.cleaned_data["table"]
     try:
-        refused = record_references(upload_id=found.pk, rows=rows, actor=Actor.user(sender(request)))
+        recorded = record_references(upload_id=found.pk, rows=rows, actor=Actor.user(sender(request)))
     except ScreeningError as error:
         messages.error(request, str(error))
         return redirect("desk:detail", upload_id)
+    refused, waiting = recorded.refused, recorded.waiting
     taken = len(rows) - len(refused)
     messages.success(request, ngettext("%(n)d row was taken.", "%(n)d rows were taken.", taken) % {"n": taken})
+    if waiting:
+        told = ngettext("%(n)d row waits for a file to come.", "%(n)d rows wait for files to come.", waiting)
+        messages.warning(request, told % {"n": waiting})
     for one in refused[:SHOWN]:
         messages.warning(request, _("Row %(row)d: ") % {"row": one.row + 1} + f"{one.message} {one.what_to_do}")
     if len(refused) > SHOWN:

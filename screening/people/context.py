@@ -21,12 +21,13 @@ THEMES: Final = ("dark", "light")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A link of the top bar, and the roles that it is offered to."""
+    """A link of the top bar, the roles that it is offered to, and the routes of its section beside its own."""
 
     name: str
     label: Promise
     icon: str
     roles: tuple[Role, ...]
+    section: tuple[str, ...] = ()  # names of routes; one that ends in ":" stands for a whole part, but for named ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +37,42 @@ class Entry:
     href: str
     label: Promise
     icon: str
-    current: bool
+    current: str  # "page" where it is this page, "true" where the page is of its section
 
 
+SITE: Final = (
+    "admin_site",
+    "site_invite",
+    "site_policy",
+    "site_key",
+    "key_rotate",
+    "site_limits",
+    "site_reads",
+    "site_audit",
+    "member_role",
+    "member_remove",
+    "housekeeping:retention",
+    "hooks:",
+)
+MODELS: Final = ("review:model", "housekeeping:versions", "housekeeping:version")
 NAVIGATION: Final = (
     Way("desk:upload", _("Upload"), "upload", UPLOADERS),
-    Way("desk:quick", _("Quick answer"), "bolt", UPLOADERS),
-    Way("desk:uploads", _("Uploads"), "list", UPLOADERS),
-    Way("review:worklist", _("Worklist"), "inbox", READERS),
-    Way("classroom:home", _("Classes"), "cap", READERS),
-    Way("numbers:home", _("Numbers"), "chart", ADMINISTRATORS),
-    Way("review:models", _("Models"), "cube", SEE_RESULTS),
-    Way("sites", _("Site"), "people", ADMINISTRATORS),
+    Way("desk:quick", _("Quick answer"), "bolt", UPLOADERS, ("desk:verdict",)),
+    Way("desk:uploads", _("Uploads"), "list", UPLOADERS, ("desk:",)),
+    Way("review:to_read", _("Worklist"), "inbox", READERS, ("review:", "housekeeping:study_delete")),
+    Way("classroom:home", _("Classes"), "cap", READERS, ("classroom:",)),
+    Way("numbers:home", _("Numbers"), "chart", ADMINISTRATORS, ("numbers:",)),
+    Way(
+        "review:models",
+        _("Models"),
+        "cube",
+        SEE_RESULTS,
+        ("review:model", "housekeeping:versions", "housekeeping:version"),
+    ),
+    Way("sites", _("Site"), "people", ADMINISTRATORS, SITE),
 )
 ACCOUNT: Final = (
-    Way("hooks:notifications", _("E-mail"), "inbox", ()),
+    Way("hooks:notifications", _("E-mail"), "inbox", (), ("hooks:no_mail", "hooks:confirm")),
     Way("tokens", _("API tokens"), "key", SEE_RESULTS),
     Way("api:docs", _("API documentation"), "code", SEE_RESULTS),
     Way("password", _("Password"), "shield", ()),
@@ -67,8 +89,8 @@ def everywhere(request: HttpRequest) -> dict[str, Any]:
         "theme": theme_of(request),
         "languages": settings.LANGUAGES,
         "my_memberships": memberships,
-        "navigation": _entries(NAVIGATION, roles, request.path),
-        "account_links": _entries(ACCOUNT, roles, request.path),
+        "navigation": _entries(NAVIGATION, roles, request),
+        "account_links": _entries(ACCOUNT, roles, request),
     }
 
 
@@ -85,11 +107,24 @@ def _memberships(request: HttpRequest) -> list[Membership]:
     return list(user.memberships.select_related("site").order_by("site__name"))
 
 
-def _entries(ways: Iterable[Way], roles: set[Role], path: str) -> list[Entry]:
+def _entries(ways: Iterable[Way], roles: set[Role], request: HttpRequest) -> list[Entry]:
     entries = []
+    here = _place(request)
     for way in ways:
         if way.roles and not roles.intersection(way.roles):
             continue
         href = reverse(way.name)
-        entries.append(Entry(href, way.label, way.icon, current=path == href))
+        current = "page" if request.path == href else "true" if way is here else ""
+        entries.append(Entry(href, way.label, way.icon, current))
     return entries
+
+
+def _place(request: HttpRequest) -> Way | None:
+    """The way whose section a page is of: the one that names its route, else the one that names its part."""
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    part, colon, _name = name.partition(":")
+    for asked in (name, part + colon):
+        for way in NAVIGATION + ACCOUNT:
+            if asked and asked in (way.name, *way.section):
+                return way
+    return None

@@ -87,7 +87,10 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 def refused(request: HttpRequest, error: ScreeningError) -> HttpResponse:
     """Answer for an expected failure that a page did not handle itself."""
-    return explain(request, Explanation(error.http_status, error.code, error.what_happened, error.what_to_do))
+    response = explain(request, Explanation(error.http_status, error.code, error.what_happened, error.what_to_do))
+    if error.http_status == BUSY.status:
+        response["Retry-After"] = RETRY_SECONDS
+    return response
 
 
 def explain(request: HttpRequest, why: Explanation) -> HttpResponse:

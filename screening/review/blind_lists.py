@@ -4,7 +4,7 @@ The oldest day comes first, so that nothing waits for ever; within a day the ord
 the site's key. It says nothing about what models found, and no two readers walk in step.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -12,7 +12,9 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
 
+from screening.review import trays
 from screening.review.blinding import Veil
 from screening.review.claims import held_by_others
 from screening.review.models import FurtherRead, ReadState, Review, Stage
@@ -128,12 +130,35 @@ def following(veil: Veil, which: BlindList, study: Study) -> UUID | None:
     known = study.site_id in {site.pk for site in veil.sites}
     here = _spot(veil, study.pk, study.site_id, moment) if moment and known else None
     passed_by = {study.pk, *held_by_others(veil.user, veil.sites)}
-    for after in (here, None):
-        spots, _ = page(veil, which, after=after, size=len(passed_by) + 1)
-        others = [spot.study for spot in spots if spot.study not in passed_by]
-        if others:
-            return others[0]
+    return _first_but(veil, which, passed_by, after=here) or _first_but(veil, which, passed_by)
+
+
+def _first_but(veil: Veil, which: BlindList, passed_by: Collection[UUID], *, after: Spot | None = None) -> UUID | None:
+    spots, _ = page(veil, which, after=after, size=len(passed_by) + 1)
+    return next((spot.study for spot in spots if spot.study not in passed_by), None)
+
+
+def first_free(veil: Veil, which: BlindList, held: Collection[UUID]) -> UUID | None:
+    """The first study of a list that is none of those that others read."""
+    return _first_but(veil, which, held)
+
+
+def list_with_work(veil: Veil) -> BlindList | None:
+    """The first list in which a study waits that nobody else reads."""
+    if not veil.sites or veil.is_thin:
+        return None
+    passed_by = set(held_by_others(veil.user, veil.sites))
+    for which in BlindList:
+        if _first_but(veil, which, passed_by) is not None:
+            return which
     return None
+
+
+def waits(veil: Veil, which: BlindList) -> trays.Waiting:
+    """How long the studies of a list have waited. One question."""
+    waiting = waiting_in(veil, which)
+    moments = waiting.rows.order_by(waiting.moment).values_list(waiting.moment, flat=True)
+    return trays.waiting_since(list(moments[: COUNTED + 1]), counts={})
 
 
 def counts(veil: Veil) -> dict[str, str]:
@@ -157,23 +182,40 @@ class BlindRow:
     study: Study
     pictures: int
     cover: UUID | None
+    due: datetime
+    is_held: bool  # somebody else has it open; who that is is not said
 
     @property
     def short(self) -> str:
         return str(self.study.pk)[:8]
 
+    @property
+    def is_overdue(self) -> bool:
+        return self.due <= timezone.now()
 
-def rows_of(spots: Iterable[Spot]) -> list[BlindRow]:
-    """The studies of a page, in their order. The middle picture stands for a study, whatever was found in which."""
+
+def rows_of(veil: Veil, which: BlindList, spots: Iterable[Spot], held: Collection[UUID] = ()) -> list[BlindRow]:
+    """The studies of a page, in their order. The middle picture stands for a study, whatever was found in which.
+
+    All are due by the limit of what is not flagged: the shorter one of the flagged would tell which they are.
+    """
     keys = [spot.study for spot in spots]
+    waiting = waiting_in(veil, which)
+    moments = dict(waiting.rows.filter(**{f"{waiting.study}__in": keys}).values_list(waiting.study, waiting.moment))
     studies = Study.objects.select_related("site").in_bulk(keys)
     images: dict[UUID, list[UUID]] = {key: [] for key in keys}
     for study_id, image_id in Image.objects.filter(study__in=keys, superseded=False).values_list("study_id", "pk"):
         images[study_id].append(image_id)
     return [
-        BlindRow(study=studies[key], pictures=len(images[key]), cover=_middle(images[key]))
+        BlindRow(
+            study=studies[key],
+            pictures=len(images[key]),
+            cover=_middle(images[key]),
+            due=moments[key] + timedelta(hours=studies[key].site.rest_hours),
+            is_held=key in held,
+        )
         for key in keys
-        if key in studies
+        if key in studies and key in moments
     ]
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 from screening.flows.deep import ask_deep, deep_path, deep_tag
 from screening.review.selectors import image_for
 from screening.studies.models import Image
+from screening.uploads.kept import at_hand
 
 # Kept by the browser alone, and asked for again each time: who may no longer see it is told so, and sent nothing.
 KEPT = "private, no-cache"
@@ -28,7 +29,7 @@ def deep(request: HttpRequest, image_id: UUID) -> HttpResponseBase:
 
 def _given(request: HttpRequest, image: Image) -> HttpResponseBase:
     try:
-        file = deep_path(image).open("rb")
+        file = at_hand(deep_path(image)).open("rb")
     except FileNotFoundError:
         return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
     tag = f'"{deep_tag(image)}"'

@@ -16,6 +16,7 @@ from screening.flows.documents import Kind, find_or_ask, refuse_if_refused, want
 from screening.review.selectors import study_for
 from screening.review.taking import may_take
 from screening.studies.models import Study
+from screening.uploads.kept import is_kept
 from screening.users.models import User
 
 ROUTES = {Kind.REPORT: "api:report", Kind.HEAT_MAP: "api:heat_map_capture", Kind.FHIR: "api:fhir"}
@@ -71,7 +72,7 @@ def _line(study: Study, kind: Kind, *, waited: bool) -> Line:
         document = wanted(study, kind)
     except NothingToTell:
         return Line(kind, titles[kind], url, "none")
-    if document.path.is_file():
+    if is_kept(document.path):
         return Line(kind, titles[kind], url, "ready")
     if waited:
         refuse_if_refused(document)

@@ -18,6 +18,7 @@ from screening.results.heat import CAVEAT, PENDING, HeatLine, heat_of
 from screening.results.models import Explanation, ExplanationState, Screening
 from screening.review.selectors import image_for, open_studies
 from screening.studies.models import Image
+from screening.uploads.kept import at_hand, is_kept
 from screening.users.models import User
 
 access = structlog.get_logger("screening.access")
@@ -48,7 +49,7 @@ def _gone(lines: Sequence[HeatLine]) -> set[UUID]:
         told = line.explanation
         if told is not None and told.state == ExplanationState.DRAWN:
             told.screening = line.screening
-            found |= {told.pk} if not all(file.is_file() for file in files_of(told)) else set()
+            found |= {told.pk} if not all(map(is_kept, files_of(told))) else set()
     return found
 
 
@@ -92,7 +93,7 @@ def _drawn(request: HttpRequest, explanation_id: UUID) -> Explanation:
 
 def _file(path: Path, kind: str) -> FileResponse:
     try:
-        file = path.open("rb")
+        file = at_hand(path).open("rb")
     except FileNotFoundError as error:
         raise Http404 from error
     return FileResponse(file, content_type=kind, headers={"Cache-Control": "private, no-store"})

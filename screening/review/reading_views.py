@@ -16,8 +16,8 @@ from django.views.decorators.http import require_GET, require_POST
 from ml.vocabulary import DISCLAIMER
 from screening.audit.actor import Actor
 from screening.errors import ScreeningError
-from screening.review.blind_lists import counts
-from screening.review.blind_views import sees_no_tray, ways_on
+from screening.review.blind_lists import BlindList, counts
+from screening.review.blind_views import sees_no_tray, way_to_blind_work, ways_on
 from screening.review.blinding import Veil, is_hidden
 from screening.review.claims import (
     bookmark_of,
@@ -97,11 +97,12 @@ def following(request: HttpRequest) -> HttpResponse:
     claim = take_next(reader=reader, leaving=_uuid(request.POST.get("leaving")))
     if claim:
         address = _address(claim.study_id)
-    elif sees_no_tray(Veil(reader)):  # what waits for them stands in no order of this making
-        address = reverse("review:blinded")
     else:
-        address = reverse("review:to_read")
-        messages.info(request, _("Nothing else waits to be read."))
+        address, told = way_to_blind_work(Veil(reader))
+        if not address:
+            address, told = reverse("review:to_read"), _("Nothing else waits to be read.")
+        if told:
+            messages.info(request, told)
     if request.headers.get("Accept") == "application/json":
         if claim:
             access.info("study_viewed", user=claim.reader_id, study=str(claim.study_id))
@@ -145,11 +146,15 @@ def release(request: HttpRequest, study_id: UUID) -> HttpResponse:
 def undo(request: HttpRequest, study_id: UUID) -> HttpResponse:
     """Take back the answer of a moment ago, and open the study again."""
     reader, found = _readable(request, study_id)
+    blinded = sees_no_tray(Veil(reader))
     try:
-        undo_answer(study_id=found.pk, reader=reader, actor=Actor.user(reader))
+        back = undo_answer(study_id=found.pk, reader=reader, actor=Actor.user(reader))
+        blinded = blinded or any(review.blinded for review in back)
         messages.success(request, _("Your answer was taken back. It stays in the history as withdrawn."))
     except ScreeningError as problem:
         messages.error(request, f"{problem.what_happened} {problem.what_to_do}")
+    if blinded:  # they came along that list, and go on along it
+        return redirect(f"{reverse('review:study', args=[found.pk])}?{urlencode({'tray': BlindList.BLINDED.value})}")
     return redirect(_address(found.pk))
 
 

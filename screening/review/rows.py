@@ -1,6 +1,6 @@
 """A page of a tray as people see it. Nothing here knows a path or the name of an upload."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,15 +11,24 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
-from screening.results.models import Screening, SeriesResult
-from screening.results.opinions import Opinion, of_study
-from screening.results.selectors import study_word
+from ml.vocabulary import NotAssessed
+from screening.results.models import Screening, ScreeningState, SeriesResult
+from screening.results.opinions import Opinion, of_series, of_study
+from screening.results.selectors import NOT_ASSESSED, flag_word, study_word, why
 from screening.review.models import Answer, Review
 from screening.review.order import Place
 from screening.studies.models import Image, Study
 from screening.uploads.models import Upload
 from screening.users.models import User
 from screening.users.roles import READERS, sites_where
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a model has no score, and of how many pictures."""
+
+    sentence: str
+    pictures: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +41,8 @@ class Row:
     answers: tuple[str, ...]
     pictures: int
     cover: UUID | None
+    reasons: tuple[Reason, ...] = ()
+    has_score: bool = False
     due: datetime | None = None
     is_overdue: bool = False
     held_by: str = ""
@@ -41,18 +52,13 @@ class Row:
         return str(self.study.pk)[:8]
 
     @property
-    def is_askable(self) -> bool:
-        """Whether a model of this study raises a flag, so that there is a finding to answer."""
-        return any(opinion.version.flag_labels for opinion in self.opinions)
+    def is_unseen(self) -> bool:
+        """Whether models told nothing of this study, so that it may be answered at one stroke."""
+        return not self.study.flagged and not self.has_score
 
     @property
     def badge(self) -> str:
         return self.word.replace(" ", "-")
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why pictures of this study have no score, each reason once."""
-        return tuple(dict.fromkeys(o.sentence for o in self.opinions if o.word == "not assessed"))
 
 
 def rows_of(places: Sequence[Place], held: Mapping[UUID, str] = MappingProxyType({})) -> list[Row]:
@@ -103,7 +109,23 @@ def _row(
         answers=tuple(answers),
         pictures=len(images),
         cover=_cover(screenings, images),
+        reasons=_reasons(screenings, series),
+        has_score=any(row.state == ScreeningState.SCORED for row in screenings)
+        or any(result.outcome == ScreeningState.SCORED for result in series),
     )
+
+
+def _reasons(screenings: Sequence[Screening], series: Sequence[SeriesResult]) -> tuple[Reason, ...]:
+    """Why pictures have no score, each reason once, also where another picture of the study is flagged."""
+    scored = {row.image_id for row in screenings if row.state == ScreeningState.SCORED}
+    told = Counter(
+        why(row)
+        for row in screenings
+        # That a model is for another modality is no news of a picture that one for the right one has scored.
+        if flag_word(row) == NOT_ASSESSED and not (row.code == NotAssessed.WRONG_MODALITY and row.image_id in scored)
+    )
+    told.update(one.sentence for one in map(of_series, series) if one.word == NOT_ASSESSED)
+    return tuple(Reason(sentence, pictures) for sentence, pictures in told.most_common())
 
 
 def _cover(screenings: Sequence[Screening], images: Sequence[UUID]) -> UUID | None:

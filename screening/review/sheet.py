@@ -67,6 +67,7 @@ class Question:
     mine: Review | None
     chosen: str
     reason: str
+    box: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +153,8 @@ def questions_of(study: Study, reader: User, given: Mapping[str, Given] | None =
 def _question(finding: Finding, mine: Review | None, given: Mapping[str, Given] | None) -> Question:
     if given is not None:
         one = given.get(finding.slug)
-        return Question(finding, mine, one.answer if one else "", one.reason if one else "")
-    return Question(finding, mine, mine.answer if mine else "", mine.reason if mine else "")
+        return Question(finding, mine, one.answer if one else "", one.reason if one else "", one.box if one else "")
+    return Question(finding, mine, *((mine.answer, mine.reason, mine.box_text) if mine else ("", "", "")))
 
 
 def _picture(image: Image, number: int, rows: Sequence[Screening]) -> Picture:

@@ -56,7 +56,7 @@ class Filters:
     site: UUID | None = None
     modality: str = ""
     finding: str = ""
-    score_from: float | None = None  # of the highest score of a label that raises a flag
+    score_from: float | None = None  # of the score of the finding and the model that are named, else the highest
     score_to: float | None = None
     reviewer: int | None = None  # whose answer stands
     age: int | None = None  # hours since it was complete, at least
@@ -110,7 +110,7 @@ def tray_at(sites: Sequence[Site], filters: Filters, *, but: Q | None = None) ->
     if filters.site:
         sites = [site for site in sites if site.pk == filters.site]
     limits = limits_of(sites, Line.REST if filters.tray == Tray.NOT_FLAGGED else Line.URGENT)
-    states = [state for state in _states(filters.answered) if filters.state in {"", state}]
+    states = [state for state in states_of(filters.answered) if filters.state in {"", state}]
     studies = Study.objects.filter(_membership(filters.tray), completed_at__isnull=False)
     if but is not None:
         studies = studies.exclude(but)
@@ -131,7 +131,8 @@ def tray_at(sites: Sequence[Site], filters: Filters, *, but: Q | None = None) ->
     return InTray(found, limits, tuple(shelves))
 
 
-def _states(answered: Answered) -> tuple[StudyState, ...]:
+def states_of(answered: Answered) -> tuple[StudyState, ...]:
+    """The states in which a study stands that is answered, or is not."""
     return {
         Answered.OPEN: (StudyState.READY, StudyState.INCOMPLETE),
         Answered.ANSWERED: (StudyState.REVIEWED,),
@@ -182,9 +183,14 @@ def waiting(sites: Sequence[Site], tray: Tray, *, but: Q | None = None) -> Waiti
     """Tell what of these sites is unanswered, without what `but` names."""
     trays = {each: tray_at(sites, Filters(tray=each), but=but) for each in Tray}
     complete = sorted(moment for shelf in trays[tray].shelves for moment in shelf.moments(COUNTED + 1))
+    return waiting_since(complete, counts={each.value: _count(found.studies) for each, found in trays.items()})
+
+
+def waiting_since(complete: Sequence[datetime], counts: dict[str, str]) -> Waiting:
+    """Tell how long studies have waited that came at these moments, the earliest first; one more than is counted."""
     counted, now = complete[:COUNTED], timezone.now()
     return Waiting(
-        counts={each.value: _count(found.studies) for each, found in trays.items()},
+        counts=counts,
         since=counted[0] if counted else None,
         mean=sum((now - moment for moment in counted), timedelta()) / len(counted) if counted else None,
         first_only=COUNTED if len(complete) > COUNTED else 0,

@@ -27,11 +27,14 @@ FINAL: Final = (*SECOND, Kind.ADJUDICATION)  # others act on them at once: they 
 
 
 def undoable(reader: User, study_id: UUID | None = None) -> list[Review]:
-    """The answers that the reader gave last, to one study, while they can still be taken back."""
+    """The answers that the reader gave last, to one study, while they can still be taken back.
+
+    None where the last one cannot be: an older one is not offered in its place.
+    """
     recent = Review.objects.filter(reader=reader, created_at__gt=Now() - timedelta(seconds=SECONDS + GRACE))
-    standing = recent.filter(superseded_by__isnull=True).exclude(kind__in=FINAL).order_by("-created_at")
+    standing = recent.filter(superseded_by__isnull=True).order_by("-created_at")
     found = list(standing.filter(study=study_id) if study_id else standing)
-    return [review for review in found if review.study_id == found[0].study_id]
+    return [review for review in found if review.study_id == found[0].study_id and review.kind not in FINAL]
 
 
 @again_on_conflict

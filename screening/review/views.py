@@ -18,6 +18,8 @@ from screening.results.selectors import study_word
 from screening.review import blind_lists, cards, trays
 from screening.review.blind_views import blind_answering, blind_study, list_of, revealed, sees_no_tray
 from screening.review.blinding import Veil, is_hidden
+from screening.review.boxes import read_box
+from screening.review.claims import held_by_others
 from screening.review.document_views import documents_context
 from screening.review.errors import StudyMoved
 from screening.review.findings import findings_of
@@ -27,7 +29,7 @@ from screening.review.models import Answer
 from screening.review.narrowing import find
 from screening.review.room import next_pictures, room_context
 from screening.review.rows import rows_of, upload_choices
-from screening.review.selectors import image_for, may_answer, reader_of, readers_of, study_for
+from screening.review.selectors import image_for, may_answer, readers_of, study_for
 from screening.review.services import AnswerIn, record_review
 from screening.review.sheet import history_of, questions_of, sheet_of
 from screening.review.stranded import stranded_for
@@ -35,6 +37,7 @@ from screening.review.taking import may_take
 from screening.review.trays import Filters, Place, Tray
 from screening.review.undo import undoable
 from screening.studies.models import Study
+from screening.uploads.kept import at_hand
 from screening.uploads.storage import blob_folder
 from screening.users.models import Reads, User
 from screening.users.roles import ADMINISTRATORS, SEE_RESULTS, UPLOADERS, holds, runs_installation, sites_where
@@ -47,8 +50,10 @@ access = structlog.get_logger("screening.access")
 @require_GET
 def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
     """One page of a tray."""
-    reader = reader_of(request)
-    veil = Veil(reader)
+    veil = Veil(request.user)
+    reader = veil.user
+    if not isinstance(reader, User) or not veil.reading:  # as `reader_of` asks, without a question of its own
+        raise Http404
     if sees_no_tray(veil):
         return redirect("review:blinded")
     form = FilterForm(request.GET)
@@ -56,11 +61,13 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
     sites, hidden = trays.open_sites(veil), trays.hidden_by(veil)
     page = find(trays.tray_at(sites, filters, but=hidden), filters, after=Place.parse(request.GET.get("after", "")))
     versions = list(ModelVersion.objects.all())
+    rows = rows_of(page.places, held_by_others(reader, sites))
     context = {
         "tray": filters.tray,
         "filters": filters,
         "form": form,
-        "rows": rows_of(page.places),
+        "rows": rows,
+        "free_row": next((row.study.pk for row in rows if not row.held_by), None),
         "next_query": urlencode({**filters.as_query(), "after": str(page.following)}) if page.following else "",
         "list_query": urlencode({"tray": filters.tray.value, **filters.as_query()}),
         "filter_query": urlencode(filters.as_query()),
@@ -104,10 +111,17 @@ def study(request: HttpRequest, study_id: UUID) -> HttpResponse:
         **room,
         **(heat_context(sheet.pictures[start].image) if sheet.pictures else {}),
         **(documents_context(found) if may_take(request.user, found) else {}),
-        "undo": [one for one in undoable(request.user) if one.study_id != found.pk],
+        **_undoing(request.user, found),
         **_answering(request, found),
     }
     return render(request, "review/study.html", context)
+
+
+def _undoing(reader: User, found: Study) -> dict[str, object]:
+    """The way back stands beside "recorded" where it is about the shown study, else above the answer."""
+    last = undoable(reader)
+    here = bool(last) and last[0].study_id == found.pk
+    return {"undo": [] if here else last, "undo_here": last if here else []}
 
 
 def _answering(request: HttpRequest, found: Study) -> dict[str, object]:
@@ -144,11 +158,15 @@ _ROUTES = {Tray.FLAGGED: "worklist", Tray.NOT_ASSESSED: "not_assessed", Tray.NOT
 
 
 def _following(request: HttpRequest, found: Study, filters: Filters) -> UUID | None:
+    """The next study of a tray that nobody else reads."""
     others = trays.in_tray(request.user, filters).without(found.pk)
-    places = find(others, filters, after=trays.place_of(found), size=1).places
-    if not places:  # behind the last one the list begins again
-        places = find(others, filters, after=None, size=1).places
-    return places[0].study if places else None
+    held = held_by_others(request.user, Veil(request.user).reading)
+    for after in (trays.place_of(found), None):  # behind the last one the list begins again
+        places = find(others, filters, after=after, size=len(held) + 1).places
+        free = next((place.study for place in places if place.study not in held), None)
+        if free is not None:
+            return free
+    return None
 
 
 def _study_url(study_id: UUID, filters: Filters) -> str:
@@ -171,7 +189,10 @@ def answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
         record_review(
             study_id=found.pk,
             reader=request.user,
-            answers={finding: AnswerIn(answer=one.answer, reason=one.reason) for finding, one in given.items()},
+            answers={
+                finding: AnswerIn(answer=one.answer, reason=one.reason, box=read_box(one.box))
+                for finding, one in given.items()
+            },
             comment=request.POST.get("comment", "").strip(),
             actor=Actor.user(request.user),
             revision=_revision(request),
@@ -243,9 +264,11 @@ def preview(request: HttpRequest, image_id: UUID) -> FileResponse:
     """The preview of a picture, for those who may see its study, kept by no cache."""
     image = image_for(request.user, image_id)
     path = blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg"
-    if not path.is_file():
-        raise Http404
-    response = FileResponse(path.open("rb"), content_type="image/jpeg")
+    try:
+        file = at_hand(path).open("rb")
+    except FileNotFoundError as error:
+        raise Http404 from error
+    response = FileResponse(file, content_type="image/jpeg")
     response["Cache-Control"] = "private, no-store"
     return response
 

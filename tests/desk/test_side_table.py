@@ -38,6 +38,7 @@ def test_rows_name_studies_that_are_there_and_files_that_are_still_to_come(send,
 
     study.refresh_from_db()
     assert "2 rows were taken." in page
+    assert "1 row waits for a file to come." in page
     assert (study.external_id, study.reference_label) == ("case-1", "covid")
     assert set(Reference.objects.values_list("external_id", flat=True)) == {"case-1", "case-2"}
 

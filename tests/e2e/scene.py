@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import numpy as np
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 from PIL import Image as Picture
 
@@ -203,3 +204,10 @@ def _picture(study: Study, seed: int, gray=None, **more) -> Image:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "0.jpg").write_bytes(make_preview(gray))
     return image
+
+
+def opened(enter, scene, study):
+    """The page of a study, opened by the scene's reader once its viewer is ready."""
+    page = enter(scene.reader, reverse("review:study", args=[study.pk]))
+    page.wait_for_selector("[data-viewer][data-ready]")
+    return page

@@ -146,3 +146,32 @@ def test_nothing_is_wrong_with_the_policy_and_it_is_stored(scene, enter):
 
     assert Site.objects.get(pk=scene.site.pk).sample_share == 0.125
     assert faults_seen(page, "reads-policy") == []
+
+
+def test_a_blinded_reader_takes_an_answer_back_by_key_from_the_page_that_it_opened_and_from_the_next(scene, enter):
+    page = enter(scene.reader, reverse("review:blinded"))
+    page.keyboard.press("n")
+    page.wait_for_selector("[data-viewer][data-ready]")
+    for key in ("1", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_url("**recorded=1**")
+    expect(page.locator("#answers .notice-good a")).to_be_focused()
+    page.keyboard.press("z")
+    expect(page.get_by_text("Your answer was taken back.")).to_be_visible()
+    assert "tray=blinded" in page.url
+    first = Review.objects.get()
+    assert (first.is_withdrawn, first.blinded) == (True, True)
+
+    for key in ("2", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator("#answers .notice-good")).to_be_visible()
+    page.keyboard.press("n")
+    page.wait_for_function("old => !location.pathname.includes(old)", arg=str(first.study_id))
+    expect(page.locator("form[data-undo]")).to_have_count(1)
+    expect(page.get_by_text("Shown after your answer")).to_be_visible()
+    page.keyboard.press("z")
+    page.wait_for_url(f"**/{first.study_id}/**")
+
+    expect(page.get_by_text("Your answer was taken back.")).to_be_visible()
+    last = Review.objects.latest("created_at")
+    assert (last.is_withdrawn, last.blinded) == (True, False)

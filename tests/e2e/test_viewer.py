@@ -86,6 +86,7 @@ def test_an_earlier_study_of_the_same_person_is_beside_this_one_at_a_key(scene, 
     expect(choice).to_have_value("1:0")
     expect(choice.locator("option:checked")).to_contain_text(short)
     assert page.locator("[data-stages] canvas").count() == 2
+    expect(page.locator("[data-stages] [data-window]").nth(1)).to_contain_text("W")  # painted
     assert faults_seen(page, "study-two") == []
 
     page.keyboard.press("s")

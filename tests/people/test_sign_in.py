@@ -134,7 +134,7 @@ def test_the_ways_of_the_top_bar_are_those_of_the_roles_at_all_sites():
     Membership.objects.create(user=user, site=SiteFactory(), role=Role.REVIEWER)
     wider = signed_in(user).get("/tokens/").content.decode()
 
-    worklist = f'href="{reverse("review:worklist")}"'
+    worklist = f'href="{reverse("review:to_read")}"'
     assert worklist not in page
     assert worklist in wider
     assert f'href="{reverse("sites")}"' not in wider

@@ -1,6 +1,6 @@
 """Who has a study open, what comes next, and what becomes of an answer from a page that is no longer true."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -16,19 +16,26 @@ from screening.users.models import Role
 from tests.factories import ImageFactory, ScreeningFactory, SiteFactory, StudyFactory, UploadFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
-NOW = timezone.now()
+
+
+def ago(hours: float) -> datetime:
+    """So many hours before this moment; a time taken at import would be older by what ran between."""
+    return timezone.now() - timedelta(hours=hours)
 
 
 class Desk:
     """A site with two readers, and studies that wait."""
 
     def __init__(self) -> None:
+        self.opened = timezone.now()
         self.site = SiteFactory(flagged_hours=4, rest_hours=10)
         self.one, self.two = (UserFactory(role_at=(self.site, Role.REVIEWER)) for _ in range(2))
         self.upload = UploadFactory(site=self.site, finished=True)
 
     def study(self, hours: float, *, flagged: bool = True) -> Study:
-        study = StudyFactory(upload=self.upload, ready=True, flagged=flagged, completed_at=NOW - timedelta(hours=hours))
+        study = StudyFactory(
+            upload=self.upload, ready=True, flagged=flagged, completed_at=self.opened - timedelta(hours=hours)
+        )
         ScreeningFactory(image=ImageFactory(study=study), scored_flagged=flagged, scored=not flagged)
         return study
 
@@ -241,7 +248,7 @@ def test_news_count_what_came_since_and_only_that(desk, client):
     client.force_login(desk.one)
 
     def told(**more):
-        return client.get(reverse("review:news"), {"since": (NOW - timedelta(minutes=30)).isoformat(), **more}).text
+        return client.get(reverse("review:news"), {"since": ago(0.5).isoformat(), **more}).text
 
     assert "came to this list" not in told(tray="to_read")
     desk.study(0.2), desk.study(0.1), desk.study(0.1, flagged=False)
@@ -249,3 +256,30 @@ def test_news_count_what_came_since_and_only_that(desk, client):
     assert "2 studies came" in told(tray="flagged")
     assert "1 study came" in told(tray="not_flagged")
     assert "came to this list" not in told(tray="flagged", since="yesterday")
+
+
+def test_a_tray_says_who_reads_what_and_its_key_opens_the_first_that_nobody_does(desk, client):
+    taken, free = desk.study(2), desk.study(1)
+    claim_study(study_id=taken.pk, reader=desk.two)
+    client.force_login(desk.one)
+
+    page = client.get(reverse("review:worklist"))
+
+    assert [(row.study, row.held_by) for row in page.context["rows"]] == [(taken, desk.two.username), (free, "")]
+    assert f"{desk.two.username} is reading it" in page.text
+    assert page.context["free_row"] == free.pk
+    assert page.text.count("data-key-n") == 1
+
+
+def test_the_next_of_a_tray_is_one_that_nobody_else_reads(desk, client):
+    here, taken, free = desk.study(3), desk.study(2), desk.study(1)
+    claim_study(study_id=taken.pk, reader=desk.two)
+    client.force_login(desk.one)
+
+    def following(study):
+        return client.get(address(study), {"tray": "flagged"}).context["next_url"]
+
+    assert following(here).startswith(address(free))
+    assert following(free).startswith(address(here))  # behind the last the tray begins again
+    claim_study(study_id=free.pk, reader=desk.two)
+    assert following(here) == ""

@@ -1,10 +1,7 @@
 """Filters and sort of a tray: what they leave, how far they look, and that an address brings them back."""
 
-from datetime import timedelta
-
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
 from screening.audit.actor import Actor
 from screening.results.models import SeriesResult
@@ -20,10 +17,9 @@ from tests.factories import (
     StudyFactory,
     UploadFactory,
 )
-from tests.review.test_claims import Desk
+from tests.review.test_claims import Desk, ago
 
 pytestmark = pytest.mark.django_db
-NOW = timezone.now()
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ def flagged(desk, version, hours, *, upload=None, modality="xray", **scores):
         upload=upload or desk.upload,
         flagged_ready=True,
         modality=modality,
-        completed_at=NOW - timedelta(hours=hours),
+        completed_at=ago(hours),
     )
     ScreeningFactory(
         image=ImageFactory(study=study),
@@ -144,3 +140,56 @@ def test_a_filter_that_makes_no_sense_is_left_out(client, desk, version, query):
     client.force_login(desk.one)
 
     assert listed(client, **query)[0] == [study]
+
+
+def test_the_score_is_that_of_the_chosen_model_and_of_the_chosen_finding(client, desk, version):
+    study = flagged(desk, version, 4, covid=0.9, pneumonia=0.6)
+    other = ModelVersionFactory(slug="other")
+    ScreeningFactory(
+        image=study.images.get(), model_version=other, scored=True, scores={"covid": 0.3}, thresholds={"covid": 0.5}
+    )
+    client.force_login(desk.one)
+
+    assert listed(client, score_from="0.8")[0] == [study]
+    assert listed(client, score_from="0.8", finding="pneumonia")[0] == []
+    assert listed(client, score_from="0.5", score_to="0.7", finding="pneumonia")[0] == [study]
+    study.screenings.filter(model_version=other).update(flagged=True, scores={"covid": 0.55})
+    assert listed(client, score_from="0.8", model=other.pk)[0] == []
+    assert listed(client, score_to="0.6", model=other.pk)[0] == [study]
+    assert listed(client, finding="pneumonia", model=other.pk)[0] == []
+
+
+def test_a_series_is_filtered_by_its_own_score_and_not_by_its_highest_slice(client, desk, version):
+    series = flagged(desk, version, 2, modality="ct", covid=0.99)
+    SeriesResult.objects.create(
+        study=series, model_version=version, pipeline="plane-1", outcome="scored", slices=9,
+        scores={"covid": 0.8, "pneumonia": 0.1}, thresholds={"covid": 0.5, "pneumonia": 0.5}, flagged=True,
+    )  # fmt: skip
+    client.force_login(desk.one)
+
+    assert listed(client, score_from="0.75", score_to="0.85")[0] == [series]
+    assert listed(client, score_from="0.9")[0] == []
+
+
+def test_a_study_without_a_score_lies_within_no_limits(client, desk, version):
+    study = StudyFactory(upload=desk.upload, incomplete=True)
+    ScreeningFactory(image=ImageFactory(study=study), model_version=version, state="inconclusive", code="not_chest")
+    client.force_login(desk.one)
+
+    assert listed(client, "not_assessed")[0] == [study]
+    assert listed(client, "not_assessed", score_to="0.5")[0] == []
+
+
+def test_a_state_or_a_reader_alone_widens_the_list_to_what_is_answered(client, desk, version):
+    answered, waiting = (flagged(desk, version, hours, covid=0.9) for hours in (3, 2))
+    answers = {"covid": AnswerIn(answer="absent"), "pneumonia": AnswerIn(answer="absent")}
+    record_review(study_id=answered.pk, reader=desk.two, answers=answers, comment="", actor=Actor.user(desk.two))
+    client.force_login(desk.one)
+
+    rows, page = listed(client, state="reviewed")
+
+    assert rows == [answered]
+    assert page.context["filters"].answered == "all"
+    assert listed(client, reviewer=desk.two.pk)[0] == [answered]
+    assert listed(client, state="ready", answered="answered")[0] == [waiting]
+    assert listed(client)[0] == [waiting]

@@ -8,7 +8,7 @@ addresses from the table of routes, so that a route that comes later is walked t
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
@@ -16,7 +16,6 @@ from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from ml.vocabulary import DISCLAIMER
 from screening.api import assembling
@@ -140,6 +139,7 @@ def addresses(scene: Scene, study: Study, only: str = "") -> list[str]:
         "explanation_id": explanation.pk if explanation else None,
         "upload_id": study.upload_id,
         "site_id": scene.site.pk,
+        "model_id": scene.version.pk,
     }
     found = []
     for route in routes():
@@ -218,7 +218,7 @@ def drawn(scene: Scene) -> Scene:
     return scene
 
 
-BLINDED = {"blinded_since": timezone.now() - timedelta(days=9)}
+BLINDED = {"blinded_since": datetime(2020, 1, 1, tzinfo=UTC)}  # before every study
 DRAWN_FROM = {"sample_share": 0.5, "mixed_share": 0.5}
 POLICIES = {"blinded site": BLINDED, "sampling site": DRAWN_FROM}
 
@@ -337,7 +337,10 @@ def test_a_planted_field_of_the_api_is_found(monkeypatch):
 
 def test_a_planted_order_by_what_a_model_said_is_found(monkeypatch):
     real = blind_views.blind_lists.rows_of
-    by_flag = lambda spots: sorted(real(spots), key=lambda row: (row.study.flagged, row.study.state))  # noqa: E731
+
+    def by_flag(*of):
+        return sorted(real(*of), key=lambda row: (row.study.flagged, row.study.state))
+
     monkeypatch.setattr(blind_views.blind_lists, "rows_of", by_flag)
 
     assert reverse("review:blinded") in leaks(drawn(scene_of(**BLINDED)), "review:blinded")

@@ -23,7 +23,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-NOW = timezone.now()
 
 
 @pytest.fixture
@@ -70,7 +69,9 @@ def test_pages_go_on_where_the_last_one_ended_in_both_lines_and_in_turns(client,
     made = [complete(upload, 30 - n / 10) for n in range(40)] + [complete(upload, 1 + n / 100) for n in range(5)]
     made += [complete(upload, 2 + n / 20, flagged_ready=True) for n in range(30)]
     client.force_login(reader)
-    whole = [stop.place.study for stop in lines_of(Veil(reader)).page(Spot(NOW, None, None, None), 100).stops]
+    whole = [
+        stop.place.study for stop in lines_of(Veil(reader)).page(Spot(timezone.now(), None, None, None), 100).stops
+    ]
 
     seen, query = listed(client)
     while query:
@@ -127,7 +128,7 @@ def test_what_is_to_be_answered_blindly_stands_in_no_line(client, reader, site, 
     assert listed(client)[0] == [open_one]
     MembershipFactory(user=reader, site=SiteFactory(), role=Role.REVIEWER)  # whose list remains
 
-    Site.objects.filter(pk=site.pk).update(blinded_since=NOW - timedelta(days=9))
+    Site.objects.filter(pk=site.pk).update(blinded_since=timezone.now() - timedelta(days=9))
 
     assert listed(client)[0] == []
 

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
-from django.utils import timezone
 
 from ml.vocabulary import DISCLAIMER
 from screening.results.models import ScreeningState, SeriesResult
@@ -25,7 +24,11 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-START = timezone.now() - timedelta(days=1)
+
+
+def complete_at(upload, minute=0):
+    """A minute of the day before the upload: the same moment for all that a test makes of it."""
+    return upload.created_at - timedelta(days=1) + timedelta(minutes=minute)
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def version():
 
 
 def flagged(upload, version, *, minute=0, covid=0.9, **more):
-    study = StudyFactory(upload=upload, flagged_ready=True, completed_at=START + timedelta(minutes=minute), **more)
+    study = StudyFactory(upload=upload, flagged_ready=True, completed_at=complete_at(upload, minute), **more)
     ScreeningFactory(
         image=ImageFactory(study=study),
         model_version=version,
@@ -119,7 +122,7 @@ def test_a_malformed_place_is_the_beginning_of_the_list(text):
 
 
 def test_a_place_reads_back_exactly_as_it_was_written(reader, upload, version):
-    place = page(in_tray(reader, Filters()), after=None).following or Place(START, 0.1 + 0.2, upload.pk)
+    place = page(in_tray(reader, Filters()), after=None).following or Place(complete_at(upload), 0.1 + 0.2, upload.pk)
 
     assert Place.parse(str(place)) == place
 

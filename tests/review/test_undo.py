@@ -9,6 +9,7 @@ from django.utils import timezone
 from screening.audit.actor import Actor
 from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import verify_chain
+from screening.results.models import ScreeningState
 from screening.review.errors import TooLateToUndo
 from screening.review.models import Claim, FurtherRead, Review
 from screening.review.reads import opinion_of
@@ -16,7 +17,7 @@ from screening.review.services import AnswerIn, record_review
 from screening.review.undo import undo_answer, undoable
 from screening.studies.models import SiteChange, Study, StudyState
 from screening.users.models import Role, Site
-from tests.factories import UserFactory
+from tests.factories import ImageFactory, ScreeningFactory, StudyFactory, UserFactory
 from tests.review.test_claims import Desk, address
 
 pytestmark = pytest.mark.django_db
@@ -149,10 +150,14 @@ def test_the_day_is_told_with_what_stands_and_what_was_taken_back(desk, client):
     assert "withdrawn" in page.text
 
 
+def unseen(desk):
+    study = StudyFactory(upload=desk.upload, incomplete=True)
+    ScreeningFactory(image=ImageFactory(study=study), state=ScreeningState.INCONCLUSIVE, code="not_chest")
+    return study
+
+
 def test_one_key_answers_what_cannot_be_used_and_can_be_taken_back(desk, client):
-    study = desk.study(1, flagged=False)
-    study.not_assessed, study.state = True, StudyState.INCOMPLETE
-    study.save()
+    study = unseen(desk)
     client.force_login(desk.one)
     tray = client.get(reverse("review:not_assessed")).text
     assert f'hx-post="{address(study, "unusable")}"' in tray
@@ -176,8 +181,7 @@ def test_one_key_answers_what_cannot_be_used_and_can_be_taken_back(desk, client)
     ],
 )
 def test_what_a_study_became_since_the_list_was_opened_is_not_answered_at_one_stroke(desk, client, became, said):
-    study = desk.study(1, flagged=False)
-    Study.objects.filter(pk=study.pk).update(not_assessed=True, state=StudyState.INCOMPLETE)
+    study = unseen(desk)
     client.force_login(desk.one)
     tray = client.get(reverse("review:not_assessed")).text
     assert """hx-vals='{"revision": "1"}'""" in tray

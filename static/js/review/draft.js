@@ -1,25 +1,43 @@
-/** What was typed survives that a stale page is opened anew: kept in this tab, for this study, until it was sent or shown. */
+/** What was chosen and typed and not recorded is kept in this tab, for this reader and study, and comes back as a draft. */
 
-const key = (form) => `draft ${form.getAttribute("action")}`;
+const form = () => document.querySelector("[data-answer-form]");
+const key = (one) => `draft ${one.dataset.answerForm} ${one.getAttribute("action")}`;
+const typed = (one) => JSON.stringify(Array.from(new FormData(one)).filter(([name]) => /^(answer|reason|comment|box)/.test(name)));
+const given = new WeakMap(); // what forms held when they came
 
-/** Keep what stands in the form when somebody asks for the study as it is now. */
-export function watchDrafts() {
-  document.addEventListener("click", (event) => {
-    const form = event.target.closest("[data-look-again]") && document.querySelector("[data-answer-form]");
-    if (!form) return;
-    const typed = Array.from(new FormData(form)).filter(([name]) => name.startsWith("answer-") || name.startsWith("reason-") || name === "comment");
-    sessionStorage.setItem(key(form), JSON.stringify(typed));
-  });
+/** Keep what is not recorded, on every way off the page. Whether there was anything. */
+export function keepDraft() {
+  const one = form();
+  if (!one || one.dataset.sent) return false;
+  const now = typed(one);
+  const kept = now !== given.get(one) || "unsaved" in one.dataset;
+  if (kept) sessionStorage.setItem(key(one), now);
+  else sessionStorage.removeItem(key(one));
+  return kept;
 }
 
-/** Bring what was kept back into the form of the same study. */
+export function watchDrafts() {
+  window.addEventListener("pagehide", keepDraft);
+  document.addEventListener("htmx:beforeOnLoad", ({ detail, target }) => {
+    if (!target.matches("[data-answer-form]") || detail.xhr.status >= 300) return;
+    sessionStorage.removeItem(key(target)); // recorded, or refused: then the form that comes holds it
+    target.dataset.sent = "yes";
+  });
+  document.addEventListener("htmx:afterSwap", ({ detail }) => { if (detail.target.id === "answers") note(); });
+  document.addEventListener("reset", ({ target }) => { target.querySelector("[data-draft]")?.setAttribute("hidden", ""); });
+}
+
+const note = () => { if (form()) given.set(form(), typed(form())); };
+
+/** Bring what was kept back into the form of the same study, and say what it is. */
 export function restoreDraft() {
-  const form = document.querySelector("[data-answer-form]");
-  const kept = form && sessionStorage.getItem(key(form));
-  if (!kept) return;
-  sessionStorage.removeItem(key(form));
+  note();
+  const one = form();
+  const kept = one && sessionStorage.getItem(key(one));
+  if (!kept || kept === given.get(one)) return;
   for (const [name, value] of JSON.parse(kept)) {
-    const field = form.elements.namedItem(name);
+    const field = one.elements.namedItem(name);
     if (field) field.value = value; // a list of radio buttons marks the one with this value
   }
+  one.querySelector("[data-draft]").hidden = false;
 }

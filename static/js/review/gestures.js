@@ -1,7 +1,7 @@
 /** Hands on a pane: dragging, the wheel, two fingers. */
 
 /**
- * What dragging does is asked of `tool()`: change the window, or move the picture. Shift and the other button move it
+ * What dragging does is asked of `tool()`: change the window, move the picture, or draw a box. Shift and the other button move it
  * always. `touched()` is told before anything is done to this pane.
  */
 export function watchGestures(viewer, { tool, touched }) {
@@ -43,7 +43,7 @@ export function watchGestures(viewer, { tool, touched }) {
   /** Drag by so many CSS pixels. */
   function drag(dx, dy, moves = false) {
     if (moves || tool() === "pan") viewer.pan(dx * ratio(), dy * ratio());
-    else viewer.level(dx, dy);
+    else if (tool() === "window") viewer.level(dx, dy);
   }
   return drag;
 }

@@ -1,11 +1,14 @@
 /** The pictures of a study: one pane or two, the tool bar over them, the strip of slices below. */
 
+import { Boxes } from "./boxes.js";
 import { watchGestures } from "./gestures.js";
 import { Heat } from "./heat.js";
 import { Lens } from "./lens.js";
+import { say } from "./said.js";
 import { Viewer } from "./viewer.js";
 
 const STEP = 16; // CSS pixels that one press of an arrow drags
+const SHIFT = 48; // pixels of the canvas by which a button moves the picture
 
 export class Room {
   #tool = "window";
@@ -20,10 +23,15 @@ export class Room {
     this.second = null;
     this.active = this.first;
     if (root.querySelector('[data-act="heat"]')) this.heat = new Heat(this.first.viewer, root, this.#ending.signal);
+    this.boxes = new Boxes(this, this.#ending.signal);
     this.#watchTools();
     pane.addEventListener("slice", ({ detail }) => { this.#markSlice(detail); this.heat?.follow(); });
     pane.addEventListener("ready", () => { root.dataset.ready = "yes"; });
     this.#markSlice(this.first.viewer.place);
+  }
+
+  get tool() {
+    return this.#tool;
   }
 
   get viewer() {
@@ -65,6 +73,12 @@ export class Room {
       "turn-back": of("turn", -1),
       mirror: of("mirror"),
       reset: of("reset"),
+      brighter: () => this.#shade(-STEP),
+      darker: () => this.#shade(STEP),
+      left: of("pan", -SHIFT, 0),
+      right: of("pan", SHIFT, 0),
+      up: of("pan", 0, -SHIFT),
+      down: of("pan", 0, SHIFT),
       lens: () => this.#magnify(),
       second: () => this.#compare(),
     };
@@ -73,15 +87,17 @@ export class Room {
   /** What single keys do here. */
   get keys() {
     const { acts } = this;
-    const preset = (name) => () => this.viewer.preset(name);
+    const preset = (name) => () => this.viewer.preset(name) || say("noWindow");
+    const heat = (act) => () => (this.heat ? act() : say("noHeat"));
     return {
       f: acts.fit, o: acts.actual, "+": acts["zoom-in"], "=": acts["zoom-in"], "-": acts["zoom-out"],
       i: acts.invert, r: acts.reset, t: acts.turn, T: acts["turn-back"], x: acts.mirror, e: acts.lens, s: acts.second,
-      h: acts.heat, g: acts["heat-next"], ",": () => this.heat?.fade(-5), ".": () => this.heat?.fade(5),
+      h: heat(acts.heat), g: heat(acts["heat-next"]), ",": heat(() => this.heat.fade(-5)), ".": heat(() => this.heat.fade(5)),
       d: preset("file"), a: preset("auto"), "[": preset("narrower"), "]": preset("wider"),
       l: preset("lung"), m: preset("mediastinum"), b: preset("bone"),
       w: () => this.choose("window"),
       p: () => this.choose("pan"),
+      k: () => this.boxes.place(),
       ArrowLeft: this.#arrow(-STEP, 0),
       ArrowRight: this.#arrow(STEP, 0),
       ArrowUp: this.#arrow(0, -STEP, -1),
@@ -91,10 +107,10 @@ export class Room {
     };
   }
 
-  // With Shift an arrow drags with the chosen tool, with the glass it moves that; within an input arrows belong to it.
+  // With Shift an arrow drags with the chosen tool, with the glass it moves that. A slider keeps its own.
   #arrow(dx, dy, slices = 0) {
     return (event) => {
-      if (event.target.matches("input, select")) return false;
+      if (event.target.matches("input[type=range]")) return false;
       if (event.shiftKey) return this.active.drag(dx, dy);
       if (this.active.lens.on) return this.active.lens.move(dx, dy);
       return slices ? this.#scroll(slices)(event) : false;
@@ -103,7 +119,8 @@ export class Room {
 
   #scroll(by) {
     return (event) => {
-      if (event.target.matches("input, select") || this.viewer.count < 2) return false;
+      if (event.target.matches("input[type=range]")) return false;
+      if (this.viewer.count < 2) return event.target.matches("input[type=radio]"); // no answer is changed in passing
       return this.viewer.show(this.viewer.place + by);
     };
   }
@@ -126,6 +143,10 @@ export class Room {
       else this.first.viewer.show(Number(go));
     });
     this.root.querySelector("[data-slice]")?.addEventListener("input", (event) => this.first.viewer.show(Number(event.target.value) - 1));
+  }
+
+  #shade(by) {
+    this.viewer.level(0, this.viewer.inverted ? -by : by);
   }
 
   #magnify() {

@@ -1,24 +1,27 @@
 /** The study page: the room with its pictures, the whole answer by keyboard, and the way to the next study. */
 
 import { help, onKeys } from "../keys.js";
+import { answering, focusOutcome, mark } from "./answering.js";
 import { claim, holds, keepClaimed, release } from "./claim.js";
-import { restoreDraft, watchDrafts } from "./draft.js";
+import { keepDraft, restoreDraft, watchDrafts } from "./draft.js";
 import { fetchEarly } from "./pictures.js";
 import { Room } from "./room.js";
-import { carryUndo, undo, watchUndo } from "./undo.js";
+import { say } from "./said.js";
+import { carryUndo, watchUndo } from "./undo.js";
 
 const QUIET = 400; // milliseconds after the first paint, before anything is fetched for the next study
-const click = (selector) => document.querySelector(selector)?.click();
 const told = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "[]");
 
 let room = null;
 let early = 0;
-let confirmed = null; // settles once the service has said whose the shown study is
+let confirmed = null; // settles once the service has said whose the shown study is: another reader may have taken it
 let ahead = null; // the page of the study that comes next, fetched while this one is read
 open();
 keepClaimed();
 watchDrafts();
-onKeys(new Proxy(answering(), { get: (own, key) => own[key] ?? room?.keys[key] }));
+if (document.querySelector("#answers .notice-good")) focusOutcome(); // an answer that opened the whole page
+const own = { ...answering(() => confirmed), "?": help };
+onKeys(new Proxy(own, { get: (_, key) => own[key] ?? room?.keys[key] }));
 
 /** Start what the page shows. */
 function open() {
@@ -26,6 +29,7 @@ function open() {
   const root = document.querySelector("[data-viewer]");
   restoreDraft();
   watchUndo();
+  mark();
   room = slices.length ? new Room(root, slices) : null;
   const fetchNext = () => { early = setTimeout(() => { told("next-pictures").forEach(fetchEarly); fetchAhead(); }, QUIET); };
   root.querySelector("[data-stage]").addEventListener("ready", fetchNext, { once: true });
@@ -56,6 +60,7 @@ async function go(url) {
   const page = await load(url);
   if (page) {
     release();
+    carryUndo(page);
     show(url, page);
     claim();
   } else location.assign(url); // signed out, or gone: the whole page says what it is
@@ -97,6 +102,7 @@ function waiting(so) {
 
 /** `instead`: of what was shown a moment ago and is another reader's by now. */
 function show(url, page, token = "", instead = null) {
+  const kept = keepDraft();
   clearTimeout(early);
   holds(token);
   ahead = null;
@@ -111,6 +117,7 @@ function show(url, page, token = "", instead = null) {
   window.scrollTo(0, 0);
   here.focus({ preventScroll: true });
   open();
+  if (kept) say("kept");
 }
 
 document.addEventListener("submit", (event) => {
@@ -127,37 +134,3 @@ document.addEventListener("click", (event) => {
   go(link.href);
 });
 window.addEventListener("popstate", () => location.reload());
-
-/** Keys of the answer. The form is looked up anew each time: recording an answer replaces it. */
-function answering() {
-  const choose = (n) => () => {
-    const open = Array.from(document.querySelectorAll("[data-finding]"));
-    const finding = document.activeElement.closest?.("[data-finding]") ?? open.find((one) => !one.querySelector(":checked")) ?? open[0];
-    const radio = finding?.querySelectorAll("input[type=radio]")[n];
-    if (!radio) return false;
-    radio.checked = true;
-    radio.focus();
-    if (radio.value === "not_assessable") finding.querySelector("select")?.focus();
-    return true;
-  };
-  return {
-    1: choose(0), 2: choose(1), 3: choose(2), 4: choose(3),
-    c: () => document.getElementById("comment")?.focus(),
-    n: () => click("[data-key-n]"),
-    u: () => click("[data-key-u]"),
-    z: undo,
-    Enter: (event) => {
-      const form = document.querySelector("[data-answer-form]");
-      if (!form || event.target.closest("button, a, summary")) return false;
-      // The study that the form is about may have been taken by another reader a moment ago.
-      Promise.resolve(confirmed).then(() => { if (form.isConnected) form.requestSubmit(); });
-      return true;
-    },
-    "?": help,
-  };
-}
-
-// After an answer the focus would fall back to the page: it goes to the way on.
-document.addEventListener("htmx:afterSwap", ({ detail }) => {
-  if (detail.target.id === "answers") (document.querySelector("#answers .notice a") ?? document.querySelector("#answers-title"))?.focus();
-});

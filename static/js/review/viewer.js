@@ -206,7 +206,7 @@ export class Viewer {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.fillStyle = "#000";
     context.fillRect(0, 0, width, height);
-    const [a, b, c, d, e, f] = this.#laid();
+    const [a, b, c, d, e, f] = this.laid;
     context.setTransform(strength, 0, 0, strength, Math.round(width / 2 - x * strength), Math.round(height / 2 - y * strength));
     context.transform(a, b, c, d, e, f);
     context.imageSmoothingQuality = "high";
@@ -225,7 +225,7 @@ export class Viewer {
   }
 
   /** From pixels of the file to those of the canvas. The corner lies on a whole one: nothing is smeared at 100 %. */
-  #laid() {
+  get laid() {
     const [cos, sin] = [[1, 0], [0, 1], [-1, 0], [0, -1]][this.turns];
     const [a, b, c, d] = [cos, sin, -sin, cos].map((part) => part * this.scale);
     const [right, down] = this.mirrored ? [-a, -b] : [a, b];
