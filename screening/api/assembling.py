@@ -1,12 +1,13 @@
 """Studies with all that belongs to them, read for a whole page in a fixed number of queries."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from django.urls import reverse
 
+from ml.vocabulary import PIPELINE
 from screening.flows.receipt import latest_results, result_of
 from screening.results.models import Screening, SeriesResult
 from screening.results.selectors import study_word
@@ -24,9 +25,7 @@ def assembled(studies: Sequence[Study], veil: Veil, fields: Collection[str] | No
     """
     hidden = veil.hides(study.pk for study in studies)
     keys = [study.pk for study in studies if study.pk not in hidden]
-    parts = {
-        name: read(keys) if fields is None or name in fields else defaultdict(list) for name, read in PARTS.items()
-    }
+    parts = _parts(keys, PARTS if fields is None else fields)
     bare = _bare_images(hidden) if hidden and (fields is None or "images" in fields) else {}
     return [
         _study(study)
@@ -65,9 +64,14 @@ def _images_of(keys: Sequence[UUID]) -> Rows:
 
 
 def _series_of(keys: Sequence[UUID]) -> Rows:
-    rows = SeriesResult.objects.filter(study__in=keys).select_related("model_version").order_by("pk")
+    """For each series, one row a model: at the present pipeline, else the last one before it. As for pictures."""
+    latest: dict[tuple[UUID, str, UUID], SeriesResult] = {}
+    for row in SeriesResult.objects.filter(study__in=keys).select_related("model_version").order_by("pk"):
+        key = (row.study_id, row.series_uid, row.model_version_id)
+        if key not in latest or latest[key].pipeline != PIPELINE:
+            latest[key] = row
     found: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
+    for row in latest.values():
         found[row.study_id].append(_series(row))
     return found
 
@@ -80,11 +84,21 @@ def standing_reviews(keys: Sequence[UUID]) -> Rows:
     return found
 
 
-PARTS: Final[Mapping[str, Callable[[Sequence[UUID]], Rows]]] = {
-    "images": _images_of,
-    "series_results": _series_of,
-    "reviews": standing_reviews,
-}
+PARTS: Final = ("images", "series_results", "reviews")
+
+
+def _parts(keys: Sequence[UUID], wanted: Collection[str]) -> dict[str, Rows]:
+    """Read the parts that are wanted. A series has several pictures: none is asked for where each study has one."""
+    parts: dict[str, Rows] = {name: defaultdict(list) for name in PARTS}
+    scanned = keys
+    if "images" in wanted:
+        parts["images"] = images = _images_of(keys)
+        scanned = [key for key in keys if len(images[key]) > 1]
+    if "series_results" in wanted:
+        parts["series_results"] = _series_of(scanned)
+    if "reviews" in wanted:
+        parts["reviews"] = standing_reviews(keys)
+    return parts
 
 
 def _study(study: Study) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from knox.crypto import hash_token
 from knox.settings import CONSTANTS
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
+from structlog.contextvars import bind_contextvars
 
 from ml.vocabulary import DISCLAIMER_VERSION
 from screening.errors import ScreeningError
@@ -45,6 +46,7 @@ class ScopedTokenAuthentication(TokenAuthentication):
             raise AuthenticationFailed("The token is unknown or has expired.")
         if found.disclaimer_version != DISCLAIMER_VERSION:
             raise DisclaimerChanged("The disclaimer has changed since this token was made.")
+        bind_contextvars(user_id=found.user.pk)  # of the log lines of this request
         return found.user, found
 
     def _find(self, text: str) -> ApiToken | None:

@@ -53,6 +53,13 @@ VALUES: Final[Mapping[str, Any]] = {
     "items": {"accepted": 2},
     "screenings": {"scored": 2},
     "answers": {"covid": {"answer": "present"}},
+    "box": {
+        "image": "c1a8b1de-8a3f-4f5e-9a51-0a4f8b1d2e90",
+        "left": 0.58,
+        "top": 0.47,
+        "width": 0.21,
+        "height": 0.25,
+    },
     "detail": {},
     "card": {"limits": []},
     "offered": 2,

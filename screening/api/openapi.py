@@ -18,6 +18,13 @@ HEADERS: Final = {
     "RateLimit-Remaining": "How many of them are left.",
     "RateLimit-Reset": "Seconds until the next minute begins.",
 }
+ETAG: Final = "Names the state that is answered; send it back in `If-None-Match`."
+AGAIN: Final = "Seconds after which to ask again."
+REPLAYED: Final = "`true` where the request came before under the same key and was not done again."
+OFFSETS: Final = {
+    "Upload-Offset": "Where the next part starts; 0 where no zip is arriving.",
+    "Upload-Length": "Bytes of the zip that is arriving; absent where none is.",
+}
 Operation = dict[str, Any]
 
 
@@ -32,6 +39,7 @@ def finished(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         if method == "post":
             _key(operation)
         _examples(operation, shapes)
+        _headers(method, operation)
     return result
 
 
@@ -81,12 +89,32 @@ def _key(operation: Operation) -> None:
 
 def _examples(operation: Operation, shapes: dict[str, Any]) -> None:
     for status, told in operation["responses"].items():
-        told["headers"] = told.get("headers", {}) | {
-            name: {"description": words, "schema": {"type": "string"}} for name, words in HEADERS.items()
-        }
         content = told.get("content", {}).get("application/json")
         if content and status < "300" and not {"example", "examples"} & set(content):
             content["example"] = example_of(content["schema"], shapes)
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body and not {"example", "examples"} & set(body):
         body["example"] = example_of(body["schema"], shapes)
+
+
+def _headers(method: str, operation: Operation) -> None:
+    """Name the headers of every answer, so that a client made from the file can poll cheaply and come back in time."""
+    etagged = "304" in operation["responses"]
+    if etagged:
+        known = {"description": "The `ETag` of an earlier answer: unchanged since, it is answered `304`."}
+        operation.setdefault("parameters", []).append(
+            {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}} | known
+        )
+    for status, told in operation["responses"].items():
+        headers = dict(HEADERS)
+        if etagged and status in {"200", "304"}:
+            headers["ETag"] = ETAG
+        if status in {"429", "503"} or (status == "202" and method == "get"):
+            headers["Retry-After"] = AGAIN
+        if method == "post" and status < "300":
+            headers["Idempotency-Replayed"] = REPLAYED
+        if operation["operationId"] == "uploads_archive_offset" and status == "200":
+            headers |= OFFSETS
+        told["headers"] = told.get("headers", {}) | {
+            name: {"description": words, "schema": {"type": "string"}} for name, words in headers.items()
+        }

@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from screening.api.access import ApiView
 from screening.dicomweb.related import media_type
 from screening.errors import ClosedMeanwhile, MetadataPending, StorageFull
+from screening.store.errors import StoreAway
 
 JSON: Final = "application/dicom+json"
 JSON_TYPES: Final = (JSON, "application/json")
-RETRY_SECONDS: Final = {StorageFull: 120, ClosedMeanwhile: 1, MetadataPending: 5}
+RETRY_SECONDS: Final = {StorageFull: 120, ClosedMeanwhile: 1, MetadataPending: 5, StoreAway: 5}
 Tags = dict[str, dict[str, Any]]
 
 

@@ -20,6 +20,7 @@ from screening.dicomweb.identity import UID
 from screening.dicomweb.models import DicomHeader
 from screening.errors import MetadataPending
 from screening.studies.models import Image, StudyState
+from screening.uploads.kept import at_hand, is_kept
 from screening.uploads.storage import PART, blob_folder
 
 log = structlog.get_logger("screening.access")
@@ -41,7 +42,7 @@ class Retrieve(DicomwebView):
             raise NotAcceptable("Objects are given in the transfer syntax that they came in: accept transfer-syntax=*.")
         _note(request, images)
         if alone:
-            return FileResponse(_source(images[0]).open("rb"), content_type=DICOM, headers=NOT_CACHED)
+            return FileResponse(at_hand(_source(images[0])).open("rb"), content_type=DICOM, headers=NOT_CACHED)
         boundary = secrets.token_hex(16)
         kind = f'{RELATED}; type="{DICOM}"; boundary={boundary}'
         return StreamingHttpResponse(_parts(images, stored, boundary), content_type=kind, headers=NOT_CACHED)
@@ -77,7 +78,7 @@ def kept(request: Request, study_uid: str, series_uid: str, instance_uid: str) -
     if instance_uid:
         found = found.filter(instance_uid=instance_uid)
     images = list(found.order_by("series_uid", "position", "sha256"))
-    if not images or not _source(images[0]).is_file():
+    if not images or not is_kept(_source(images[0])):
         raise NotFound
     return images
 
@@ -123,7 +124,7 @@ def _parts(images: Sequence[Image], syntaxes: Mapping[UUID, str], boundary: str)
 
 def _pieces(image: Image) -> Iterator[bytes]:
     try:
-        with _source(image).open("rb") as file:
+        with at_hand(_source(image)).open("rb") as file:
             while piece := file.read(PART):
                 yield piece
     except FileNotFoundError:

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from screening.addresses import whole_address
 from screening.api.access import caller, sites
 from screening.dicomweb.answers import JSON, DicomwebView, Tags, require_json, told
 from screening.dicomweb.catalogue import unpacked
@@ -33,6 +34,7 @@ OF_INSTANCE: Final = (
 NOT_FUZZY: Final = (
     '299 chest-screening: "The fuzzymatching parameter is not supported. Only literal matching has been performed."'
 )
+MORE: Final = '299 chest-screening: "There are more results than are given at once. Go on with offset."'
 
 
 class Search(DicomwebView):
@@ -44,9 +46,11 @@ class Search(DicomwebView):
         require_json(request)
         query = Query.of(request, self.level, study_uid=study_uid, series_uid=series_uid)
         own = list(sites(request).values_list("pk", flat=True))
-        found = self.found(request, own, query)
+        found = self.found(request, own, replace(query, limit=query.limit + 1))
+        more, found = len(found) > query.limit, found[: query.limit]
         log.info("searched", user=caller(request).pk, sites=len(own), level=self.level, found=len(found))
-        headers = {"Cache-Control": "private, no-store"} | ({"Warning": NOT_FUZZY} if query.fuzzy else {})
+        warnings = [text for text, holds in ((NOT_FUZZY, query.fuzzy), (MORE, more)) if holds]
+        headers = {"Cache-Control": "private, no-store"} | ({"Warning": ", ".join(warnings)} if warnings else {})
         return Response(found, content_type=JSON, headers=headers)
 
     def found(self, request: Request, own: Sequence[UUID], query: Query) -> list[Tags]:
@@ -161,4 +165,4 @@ def address(request: Request, header: DicomHeader, level: str) -> str:
         parts["series_uid"] = header.series_uid
     if level == INSTANCE:
         parts["instance_uid"] = header.instance_uid
-    return request.build_absolute_uri(reverse(f"dicomweb:{level}", kwargs=parts))
+    return whole_address(request, reverse(f"dicomweb:{level}", kwargs=parts))

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ml.vocabulary import pseudonymous_uid
+from screening.addresses import whole_address
 from screening.api.access import actor, caller, one_site
 from screening.audit.actor import Actor
 from screening.dicomweb.answers import JSON, DicomwebView, require_json
@@ -25,7 +26,7 @@ from screening.errors import LimitExceeded
 from screening.flows.intake import take_in
 from screening.flows.receiving import Arrived
 from screening.studies.models import Image, StudyState
-from screening.uploads.storage import Incoming, Stored, drop_incoming, incoming_path
+from screening.uploads.storage import Incoming, Stored, drop_incoming
 from screening.users.keys import site_key
 from screening.users.models import Site, User
 from screening.users.roles import API_UPLOADERS
@@ -64,12 +65,12 @@ class _Intake:
             return
         with _incoming() as incoming:
             whole = _written(incoming, part)
-            stored = incoming.finish()
-            identity = identify(incoming_path(stored.name))
+            identity = incoming.look(identify)
             if (why := self._refusal(identity, whole=whole)) or identity is None:
                 self.report.failed.append((identity, why))
                 incoming.discard()
                 return
+            stored = incoming.finish()
         self._waiting.append((identity, stored))
         if len(self._waiting) >= AT_ONCE:
             self.flush()
@@ -161,7 +162,7 @@ def store(request: Request, *, study: str) -> Response:
 
 
 def _receipt(request: Request, upload: UUID) -> str:
-    return request.build_absolute_uri(reverse("api:receipt", args=[upload]))
+    return whole_address(request, reverse("api:receipt", args=[upload]))
 
 
 def _addresses(request: Request, site: Site, hashes: Mapping[Identity, str]) -> Callable[[Identity], tuple[str, str]]:
@@ -170,7 +171,7 @@ def _addresses(request: Request, site: Site, hashes: Mapping[Identity, str]) -> 
     Both are the same unless the site's key was rotated since: what is kept keeps its names.
     """
     key = site_key(site.pk)
-    root = request.build_absolute_uri(reverse("dicomweb:studies"))
+    root = whole_address(request, reverse("dicomweb:studies"))
     held = _held(site, hashes)
 
     def address(one: Identity) -> tuple[str, str]:

@@ -5,7 +5,6 @@ make it write the same bytes, and a call that is lost is made again by whoever a
 """
 
 import hashlib
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +19,7 @@ from screening.flows.explained import files_of
 from screening.queue import Call, publish
 from screening.results.models import Explanation, ExplanationState
 from screening.studies.models import Image, Study, StudyState
+from screening.uploads.kept import age_of, drop_named, is_kept
 from screening.uploads.storage import blob_folder
 
 FORMAT: Final = "documents-4"  # changes whenever the same rows would give another document
@@ -95,7 +95,7 @@ def _map_of(study: Study, heat_map: UUID | None) -> Explanation:
     found = drawn.filter(pk=heat_map).first() if heat_map else _leading(list(drawn))
     if found is None:
         raise NothingToTell(_("No heat map of this study is drawn."))
-    if not files_of(found)[1].is_file():
+    if not is_kept(files_of(found)[1]):
         raise NothingToTell(_("The files of this heat map are gone."))
     return found
 
@@ -116,7 +116,7 @@ def find_or_ask(document: Wanted) -> Path | None:
         DocumentNotMade: a worker could not make it a moment ago.
         DocumentAway: no worker can be called now.
     """
-    if document.path.is_file():
+    if is_kept(document.path):
         return document.path
     refuse_if_refused(document)
     if not ask(document):
@@ -127,7 +127,7 @@ def find_or_ask(document: Wanted) -> Path | None:
 def refuse_if_refused(document: Wanted) -> None:
     """Raise DocumentNotMade if a worker could not make the document a moment ago."""
     try:
-        since = time.time() - document.refusal.stat().st_mtime
+        since = age_of(document.refusal)
     except FileNotFoundError:
         return
     if since < REFUSED_SECONDS:
@@ -138,8 +138,7 @@ def drop_documents(study_ids: Iterable[UUID]) -> None:
     """Delete every document of these studies, where pictures went: one that was made before tells of them."""
     left = Image.objects.filter(study__in=study_ids).order_by().values_list("site_id", "sha256").distinct()
     for site_id, sha256 in left:
-        for path in blob_folder(site_id, sha256).glob(f"{STEM}*"):
-            path.unlink(missing_ok=True)
+        drop_named(blob_folder(site_id, sha256), STEM)
 
 
 def ask(document: Wanted) -> bool:

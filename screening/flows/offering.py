@@ -66,7 +66,7 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
         site=site,
         created_by=user,
         name=name,
-        models_chosen=[version.name for version in chosen_models(models, site_id=site.pk)],
+        models_asked=list(models),
         modality=modality,
         priority=priority,
         group_by=group_by,
@@ -75,6 +75,9 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
         intake=intake,
         corrects=corrects,
     )
+    if (known := _known(wanted)) is not None:
+        return known
+    wanted.models_chosen = [version.name for version in chosen_models(models, site_id=site.pk)]
     upload = _open(wanted)
     if upload is wanted:
         log.info("upload_opened", upload=str(upload.pk))
@@ -84,17 +87,8 @@ def open_upload(  # noqa: PLR0913 - what a person chooses on one page
 @again_on_conflict
 def _open(wanted: Upload) -> Upload:
     """Two requests with one key at the same moment: the second insert fails, and finds the first one's row."""
-    if wanted.idempotency_key is not None:
-        same_key = Upload.objects.filter(
-            site_id=wanted.site_id, created_by_id=wanted.created_by_id, idempotency_key=wanted.idempotency_key
-        )
-        known = same_key.select_related("site").first()
-        if known is not None:
-            return _same(known, wanted)
-    if wanted.intake:
-        open_ones = Upload.objects.filter(site=wanted.site, created_by=wanted.created_by, state=UploadState.OPEN)
-        if (receiving := open_ones.filter(intake=wanted.intake).first()) is not None:
-            return receiving
+    if (known := _known(wanted)) is not None:
+        return known
     with transaction.atomic():
         wanted.save(force_insert=True)
         detail = {
@@ -108,11 +102,30 @@ def _open(wanted: Upload) -> Upload:
     return wanted
 
 
-ASKED: Final = ("name", "models_chosen", "modality", "priority", "group_by", "quick", "corrects_id")
+def _known(wanted: Upload) -> Upload | None:
+    """Give the upload that the same request opened before: by its key, or the open one of its intake.
+
+    Which models are the site's defaults may have changed since: what was asked is compared, not what came of it.
+    """
+    if wanted.idempotency_key is not None:
+        same_key = Upload.objects.filter(
+            site_id=wanted.site_id, created_by_id=wanted.created_by_id, idempotency_key=wanted.idempotency_key
+        )
+        known = same_key.select_related("site").first()
+        if known is not None:
+            return _same(known, wanted)
+    if wanted.intake:
+        open_ones = Upload.objects.filter(site=wanted.site, created_by=wanted.created_by, state=UploadState.OPEN)
+        return open_ones.filter(intake=wanted.intake).first()
+    return None
+
+
+ASKED: Final = ("name", "models_asked", "modality", "priority", "group_by", "quick", "corrects_id")
 
 
 def _same(known: Upload, wanted: Upload) -> Upload:
-    differing = [column for column in ASKED if getattr(known, column) != getattr(wanted, column)]
+    compared = [column for column in ASKED if column != "models_asked" or known.models_asked is not None]
+    differing = [column for column in compared if getattr(known, column) != getattr(wanted, column)]
     if differing and not known.purged_at:
         raise KeyReused(
             _("This Idempotency-Key opened an upload with another value of: %(names)s.")

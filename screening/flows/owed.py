@@ -21,7 +21,7 @@ def is_screening(upload_id: UUID) -> bool:
     if Screening.objects.filter(upload_id=upload_id, state__in=PENDING).exists():
         return True
     upload = Upload.objects.get(pk=upload_id)
-    versions = [version for version in ModelVersion.objects.all() if version.name in upload.models_chosen]
+    versions = [version for version in ModelVersion.objects.defer("card") if version.name in upload.models_chosen]
     versions += still_active(upload.models_chosen)
     waiting = Screening.objects.filter(model_version__in=versions, state__in=PENDING)
     return any(waiting.filter(image__in=pictures).exists() for pictures in pictures_of(upload))

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from ml.vocabulary import PIPELINE, REFUSALS
+from screening.flows.naming import notes_on
 from screening.flows.replacing import replacements_of
 from screening.results.models import ModelVersion, Screening, ScreeningState
 from screening.results.selectors import flag_word, why
@@ -63,6 +64,7 @@ class ReceiptItem:
     duplicate_of: UUID | None
     study: UUID | None
     external_id: str | None
+    notes: list[str] = field(default_factory=list)  # codes, beside the outcome: a row of a side table was not taken
     replaces: "Counterpart | None" = None
     replaced_by: "Counterpart | None" = None
     images: list[ReceiptImage] = field(default_factory=list)
@@ -111,15 +113,17 @@ def assemble(
     studies = {item.pk: _study_of(item, images[item.pk]) for item in items}
     replaced = Item.objects.in_bulk([item.replaces_id for item in items if item.replaces_id])
     replacing = replacements_of([item.pk for item in items])
-    found = {key for key in studies.values() if key}
-    names = dict(Study.objects.filter(pk__in=found).values_list("pk", "external_id"))
+    found = Study.objects.in_bulk({key for key in studies.values() if key})
+    studied = {item: found[key] for item, key in studies.items() if key and key in found}
+    notes = notes_on(upload.site_id, items, studied)
     return [
         _receipt_item(
             item,
             path=(item.path or None) if with_paths else None,
             code=_code(item, originals, images),
             study=studies[item.pk],
-            external_id=names.get(key) if (key := studies[item.pk]) else None,
+            external_id=studied[item.pk].external_id if item.pk in studied else None,
+            notes=[notes[item.pk]] if item.pk in notes else [],
             images=[_receipt_image(image, results[image.pk]) for image in images[item.pk]],
             replaces=_counterpart(replaced.get(item.replaces_id) if item.replaces_id else None, with_paths=with_paths),
             replaced_by=_counterpart(replacing.get(item.pk), with_paths=with_paths),
@@ -145,13 +149,20 @@ def _original(item: Item, originals: Mapping[UUID, Item]) -> Item | None:
 
 
 def _results_of(upload: Upload, images: Sequence[Image]) -> defaultdict[UUID, list[Screening]]:
-    chosen = [version.pk for version in ModelVersion.objects.all() if version.name in upload.models_chosen]
-    return latest_results(Screening.objects.filter(Q(model_version__in=chosen) | Q(upload=upload)), images)
+    versions = list(ModelVersion.objects.all())
+    chosen = [version.pk for version in versions if version.name in upload.models_chosen]
+    rows = Screening.objects.filter(Q(model_version__in=chosen) | Q(upload=upload))
+    return latest_results(rows, images, versions)
 
 
-def latest_results(rows: QuerySet[Screening], images: Sequence[Image]) -> defaultdict[UUID, list[Screening]]:
-    """For each image, one row a model: at the present pipeline, else the last one before it. Two queries."""
-    versions = {version.pk: version for version in ModelVersion.objects.all()}
+def latest_results(
+    rows: QuerySet[Screening], images: Sequence[Image], known: Sequence[ModelVersion] | None = None
+) -> defaultdict[UUID, list[Screening]]:
+    """For each image, one row a model: at the present pipeline, else the last one before it.
+
+    One query, and one for the versions where they are not known.
+    """
+    versions = {version.pk: version for version in (ModelVersion.objects.all() if known is None else known)}
     by_key = {image.pk: image for image in images}
     latest: dict[tuple[UUID, UUID], Screening] = {}
     for row in rows.filter(image__in=by_key).order_by("created_at"):

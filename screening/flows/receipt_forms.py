@@ -24,6 +24,7 @@ def as_json(item: ReceiptItem, *, with_paths: bool) -> dict[str, Any]:
         "duplicate_of": _text(item.duplicate_of),
         "study": _text(item.study),
         "external_id": item.external_id,
+        "notes": item.notes,
         "replaces": _text(item.replaces.item) if item.replaces else None,
         "replaced_by": _text(item.replaced_by.item) if item.replaced_by else None,
         "images": [_image_json(image) for image in item.images],
@@ -52,23 +53,33 @@ def result_json(result: ReceiptResult) -> dict[str, Any]:
 RESULT_FIELDS: Final = tuple(ReceiptResult.__dataclass_fields__)
 PATH: Final = ("path",)
 COLUMNS: Final = ("size", "sha256", "outcome", "code", "message", "what_to_do", "study", "external_id")
-LINKS: Final = ("replaces", "replaced_by")
+LINKS: Final = ("replaces", "replaced_by", "notes")
 IMAGE_COLUMNS: Final = ("image", "frame", "modality", "quality")
 RESULT_COLUMNS: Final = ("model", "result", "result_code", "flag", "why", "scores", "thresholds")
 RUN_COLUMNS: Final = ("model_sha256", "runtime", "precision", "disclaimer")
 
 
+def receipt_columns(*, with_paths: bool) -> tuple[str, ...]:
+    """Give the header of the receipt as CSV."""
+    return (*(PATH if with_paths else ()), *COLUMNS, *LINKS, *IMAGE_COLUMNS, *RESULT_COLUMNS, *RUN_COLUMNS)
+
+
 def receipt_csv(upload: Upload, *, with_paths: bool, hides: Hides = hides_nothing) -> Iterator[str]:
     """Give the receipt as CSV: one line for each item, picture and model; the disclaimer stands in each."""
-    columns = (*(PATH if with_paths else ()), *COLUMNS, *LINKS, *IMAGE_COLUMNS, *RESULT_COLUMNS, *RUN_COLUMNS)
     items = receipt(upload, with_paths=with_paths, hides=hides)
-    return csv_lines(columns, (row for item in items for row in csv_rows(item, with_paths=with_paths)))
+    return csv_lines(
+        receipt_columns(with_paths=with_paths), (row for item in items for row in csv_rows(item, with_paths=with_paths))
+    )
 
 
 def csv_rows(item: ReceiptItem, *, with_paths: bool) -> Iterator[list[object]]:
     """Give the lines of one item; an item without pictures has one line, too."""
     start: list[object] = [*([item.path] if with_paths else []), *(getattr(item, name) for name in COLUMNS)]
-    start += [_link(item.replaces, with_paths=with_paths), _link(item.replaced_by, with_paths=False)]
+    start += [
+        _link(item.replaces, with_paths=with_paths),
+        _link(item.replaced_by, with_paths=False),
+        " ".join(item.notes),
+    ]
     if not item.images:
         yield [*start, *[None] * (len(IMAGE_COLUMNS) + len(RESULT_COLUMNS) + len(RUN_COLUMNS) - 1), DISCLAIMER]
     for image in item.images:

@@ -11,7 +11,7 @@ from screening.errors import LeaseLost
 from screening.faultpoints import reach
 from screening.flows.settle import judge_studies, settle_upload
 from screening.leasing import Lease
-from screening.results.models import Screening, ScreeningState
+from screening.results.models import ModelVersion, Screening, ScreeningState
 from screening.results.services import flags_raised, thresholds_of
 from screening.results.transitions import conclude
 from screening.retrying import again_on_conflict
@@ -60,10 +60,11 @@ def _commit(
     keys = leasing.held(Screening, lease).filter(pk__in=outcomes).values_list("study_id", flat=True)
     studies = list(Study.objects.select_for_update().filter(pk__in=set(keys)).order_by("pk"))
     held = leasing.held(Screening, lease).filter(pk__in=outcomes)
-    rows = list(held.select_for_update(of=("self",)).select_related("model_version").order_by("pk"))
+    rows = list(held.select_for_update().order_by("pk"))
     if not rows:
         raise LeaseLost("The lease on this batch ran out.")
-    thresholds = thresholds_of(site_ids={row.site_id for row in rows}, version=rows[0].model_version)
+    version = ModelVersion.objects.defer("card").get(pk=rows[0].model_version_id)  # a lease is of one lane
+    thresholds = thresholds_of(site_ids={row.site_id for row in rows}, version=version)
     for row in rows:
         _fill(row, outcomes[row.pk], model, timings, thresholds[row.site_id])
     conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor)

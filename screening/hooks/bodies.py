@@ -3,16 +3,11 @@
 import json
 from typing import Any
 
-from django.conf import settings
 from django.urls import reverse
 
 from ml.vocabulary import DISCLAIMER
+from screening.addresses import public_address
 from screening.outbox.models import Delivery, EventKind
-
-
-def link(path: str) -> str:
-    """An address of this service, as the operator says that others reach it."""
-    return f"{settings.CONFIG.public_url}{path}"
 
 
 def body_of(delivery: Delivery) -> bytes:
@@ -35,14 +30,14 @@ def _data(delivery: Delivery) -> dict[str, Any]:
 
 
 def _test(delivery: Delivery) -> dict[str, Any]:
-    links = {"webhook": link(reverse("api:webhook", args=[delivery.subject]))}
+    links = {"webhook": public_address(reverse("api:webhook", args=[delivery.subject]))}
     return {"webhook": str(delivery.subject), "state": delivery.subject_state, "links": links}
 
 
 def _upload(delivery: Delivery) -> dict[str, Any]:
     links = {
-        "upload": link(reverse("api:upload", args=[delivery.subject])),
-        "receipt": link(reverse("api:receipt", args=[delivery.subject])),
+        "upload": public_address(reverse("api:upload", args=[delivery.subject])),
+        "receipt": public_address(reverse("api:receipt", args=[delivery.subject])),
     }
     return {"upload": str(delivery.subject), "state": delivery.subject_state, "links": links}
 
@@ -52,5 +47,5 @@ def _study(delivery: Delivery) -> dict[str, Any]:
         "study": str(delivery.subject),
         "state": delivery.subject_state,
         "change_number": delivery.change_number,
-        "links": {"study": link(reverse("api:study", args=[delivery.subject]))},
+        "links": {"study": public_address(reverse("api:study", args=[delivery.subject]))},
     }

@@ -209,8 +209,11 @@ def replay(*, endpoint_id: UUID, delivery_ids: Sequence[UUID] | None, actor: Act
 
     Raises:
         EndpointGone: the endpoint was removed.
+        EndpointOff: it is switched off: they would wait, and stand in no list of what was given up.
     """
     endpoint = _locked(endpoint_id)
+    if endpoint.disabled_at is not None:
+        raise EndpointOff(_("This endpoint is switched off."))
     dead = Delivery.objects.filter(endpoint=endpoint, state=SendState.DEAD)
     if delivery_ids is not None:
         dead = dead.filter(pk__in=delivery_ids)

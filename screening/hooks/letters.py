@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from ml.vocabulary import DISCLAIMER
-from screening.hooks.bodies import link
+from screening.addresses import public_address
 from screening.outbox.models import Endpoint, Letter, LetterKind, MailWish
 from screening.uploads.models import Item, ItemState, Upload
 
@@ -53,7 +53,7 @@ def _subject(letter: Letter) -> UUID:
 def _confirm(letter: Letter, wish: MailWish) -> tuple[str, list[str]] | None:
     if wish.confirmed_at is not None or letter.subject != UUID(mark_of(wish.address)):
         return None
-    address = link(reverse("hooks:confirm", args=[confirmation_of(wish)]))
+    address = public_address(reverse("hooks:confirm", args=[confirmation_of(wish)]))
     asked = _("Somebody asked for e-mail of a chest screening service at this address.")
     return _("Confirm your e-mail address"), [
         asked,
@@ -78,7 +78,7 @@ def _upload_finished(letter: Letter, wish: MailWish) -> tuple[str, list[str]] | 
         *(lines or [_("It held no file.")]),
         "",
         _("The receipt:"),
-        link(reverse("desk:detail", args=[upload.pk])),
+        public_address(reverse("desk:detail", args=[upload.pk])),
     ]
 
 
@@ -89,7 +89,7 @@ def _endpoint_disabled(letter: Letter, _wish: MailWish) -> tuple[str, list[str]]
     return _("A webhook was switched off"), [
         _("An endpoint of a site that you administer took nothing for days, and was switched off."),
         _("What was given up can be sent again from its page:"),
-        link(reverse("hooks:endpoint", args=[endpoint.site_id, endpoint.pk])),
+        public_address(reverse("hooks:endpoint", args=[endpoint.site_id, endpoint.pk])),
     ]
 
 

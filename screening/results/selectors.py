@@ -52,8 +52,11 @@ def chosen_models(names: Sequence[str], *, site_id: UUID | None = None) -> list[
 
 
 def still_active(names: Sequence[str]) -> list[ModelVersion]:
-    """The versions that an upload chose when it was opened; for one retired since, the newest of its slug, if any."""
-    active = list(ModelVersion.objects.active())
+    """The versions that an upload chose when it was opened; for one retired since, the newest of its slug, if any.
+
+    Without their cards, each tens of kilobytes: commits of ingest and inference ask this.
+    """
+    active = list(ModelVersion.objects.active().defer("card"))
     newest = {version.slug: version for version in _newest(active)}
     by_name = {version.name: version for version in active}
     found = [by_name.get(name) or newest.get(name.partition("@")[0]) for name in names]

@@ -68,6 +68,7 @@ class Upload(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="uploads")
     name = models.CharField(max_length=200, blank=True)
     models_chosen = models.JSONField(default=list, help_text='Names such as "xray-covid-3class@1.0.0".')
+    models_asked = models.JSONField(null=True, help_text="As the request named them; null before they were kept.")
     modality = models.CharField(max_length=8, choices=ChosenModality.choices, default=ChosenModality.AUTO)
     priority = models.CharField(max_length=8, choices=Priority.choices, default=Priority.NORMAL)
     group_by = models.CharField(max_length=8, choices=GroupBy.choices, default=GroupBy.AUTO)

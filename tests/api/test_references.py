@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from screening.uploads.models import Reference
@@ -60,3 +62,17 @@ def test_a_row_that_is_not_well_formed_is_named_and_none_is_taken(client, url, r
     assert refusal(answer) == (400, "invalid")
     assert "rows.1" in answer.json()["message"]
     assert not Reference.objects.exists()
+
+
+def test_rows_are_told_apart_by_whether_a_file_was_offered_and_the_receipt_counts_those_that_match_none(client, url):
+    offered = {"path": "a.png", "size": 1, "sha256": "a" * 64}
+    client.post(f"{url}check/", {"files": [offered]})
+    rows = [{"path": "a.png", "external_id": "x"}, {"path": "b.png", "external_id": "y"}, {"path": "../c.png"}]
+
+    body = client.post(f"{url}references/", {"rows": rows}).json()
+
+    assert (body["taken"], body["matched"], body["waiting"], len(body["refused"])) == (2, 1, 1, 1)
+    client.post(f"{url}seal/", {})
+    assert json.loads(client.get(f"{url}receipt/").getvalue())["unmatched"] == 1
+    [refused] = client.post(f"{url}references/", {"rows": [rows[1]]}).json()["refused"]
+    assert (refused["row"], refused["code"]) == (0, "no_such_path")

@@ -1,9 +1,12 @@
 import hashlib
+import json
+import re
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
+from fhir.resources.R4B.bundle import Bundle
 from openapi_spec_validator import validate
 from rest_framework.test import APIClient
 
@@ -16,6 +19,7 @@ from screening.results.models import Screening
 from screening.studies.values import IngestedFile, IngestedPicture, ItemOutcome, ModelIdentity, ScreenOutcome
 from screening.uploads.leases import claim_items
 from tests.api.script import Script
+from workers.documents import fhir
 
 CPU, GPU = Actor.service("ingest"), Actor.service("inference")
 
@@ -163,8 +167,22 @@ def test_every_operation_shows_an_answer_and_every_code_that_may_come_instead(wa
                 assert shown, (name, status)
                 assert {one["code"] for one in shown} == set(content["examples"]), (name, status)
         assert {"401", "403", "429", "503"} <= set(spec["responses"]), name
+        for status in {"429", "503"} & set(spec["responses"]):
+            assert "Retry-After" in spec["responses"][status]["headers"], (name, status)
         keyed = [one["name"] for one in spec.get("parameters", [])].count("Idempotency-Key")
         assert keyed == (1 if method == "post" else 0), name
+
+
+def test_what_may_be_answered_304_takes_the_tag_that_it_gave(ward):
+    cheap = {}
+    for name, _, spec in operations(Script(ward.by_token(ward.integrator))):
+        tagged = "304" in spec["responses"]
+        assert tagged == ("If-None-Match" in [one["name"] for one in spec.get("parameters", [])]), name
+        if tagged:
+            cheap[name] = spec["responses"]
+
+    assert {"studies_list", "studies_read"} <= set(cheap)
+    assert all("ETag" in told[status]["headers"] for told in cheap.values() for status in ("200", "304"))
 
 
 def test_every_operation_that_takes_json_shows_a_request_that_fits(ward):
@@ -189,3 +207,50 @@ def test_what_a_caller_would_rather_have_changes_no_answer(ward, accept):
     assert table["Content-Type"].startswith("text/csv")
     assert client.get("/api/v1/models/", headers={"Accept": accept})["Content-Type"] == "application/json"
     assert client.get("/api/v1/studies/", {"limit": 0}, headers={"Accept": accept}).json()["code"] == "invalid"
+
+
+def shown_as(media_type, ward):
+    """What the file shows of an answer in one form, by operation."""
+    for name, _, spec in operations(Script(ward.by_token(ward.integrator))):
+        content = spec["responses"].get("200", {}).get("content", {}).get(media_type)
+        if content:
+            [example] = content["examples"].values()
+            yield name, example["value"]
+
+
+def test_tables_are_shown_with_a_row_and_have_the_columns_that_are_sent(ward):
+    client = ward.by_token(ward.integrator)
+    sent = b"".join(client.get(reverse("api:results_csv")).streaming_content).decode().splitlines()[0]
+
+    shown = dict(shown_as("text/csv", ward))
+    lines = dict(shown_as("application/x-ndjson", ward))
+
+    assert shown["results_csv"].splitlines()[0] == sent
+    assert [len(text.splitlines()) for text in shown.values()] == [2] * len(shown)
+    assert list(json.loads(lines["results_ndjson"])) == [name.strip('"') for name in sent.split(",")]
+    assert set(shown) == {"results_csv", "uploads_receipt_csv"}
+
+
+def test_fhir_is_shown_as_a_bundle_whose_parts_refer_to_each_other_in_the_words_of_the_real_one(ward):
+    [(_, shown)] = shown_as("application/fhir+json", ward)
+    bundle = Bundle.model_validate(shown)
+    names = {entry.fullUrl for entry in bundle.entry}
+
+    assert [entry.resource.get_resource_type() for entry in bundle.entry] == [
+        "DiagnosticReport",
+        "Observation",
+        "Device",
+    ]
+    referred = set(re.findall(r'"reference": ?"([^"]+)"', json.dumps(shown)))
+    assert referred
+    assert referred <= names
+    ours = {
+        f"{fhir.OURS}:{kind}" for kind in ("document", "study", "observation", "outcome", "score", "operating-point")
+    }
+    assert set(re.findall(r'"system": ?"([^"]+)"', json.dumps(shown))) == ours | {
+        f"{fhir.OURS}:model-sha256",
+        *(fhir.LOINC, fhir.SECTION, fhir.CATEGORY, fhir.UNIT["system"]),
+    }
+    report, score, _ = (entry["resource"] for entry in shown["entry"])
+    assert fhir.CAUTION in report["conclusion"]
+    assert (report["status"], score["status"]) == ("preliminary", "preliminary")

@@ -229,3 +229,18 @@ def test_a_retired_model_is_not_among_them(ward):
     ward.version.save()
 
     assert ward.by_token(ward.integrator).get("/api/v1/models/").json()["results"] == []
+
+
+def test_a_study_that_no_model_asks_about_is_answered_in_general_and_never_by_nothing(ward):
+    study = StudyFactory(upload=UploadFactory(site=ward.site, sealed=True), incomplete=True)
+    caller = ward.by_token(ward.reviewer)
+    address = f"{URL}{study.pk}/reviews/"
+
+    refused = caller.post(address, {"answers": {}}, format="json")
+
+    assert refusal(refused) == (400, "invalid_answer")
+    assert "unspecified" in refused.json()["message"]
+    study.refresh_from_db()
+    assert (study.state, Review.objects.exists()) == ("incomplete", False)
+    taken = caller.post(address, {"answers": {"unspecified": {"answer": "absent"}}}, format="json")
+    assert (taken.status_code, taken.json()["reviews"][0]["finding"]) == (201, "unspecified")

@@ -175,6 +175,9 @@ def test_switched_off_what_waits_is_given_up_and_switched_on_it_can_be_replayed(
     assert off_again == off
     assert audited("webhook:disabled") == [{"endpoint": hook["id"], "given_up": 1}]
     assert refusal(client.post(f"{address}test/")) == (409, "webhook_off")
+    assert refusal(client.post(f"{address}replay/", {})) == (409, "webhook_off")
+    row.refresh_from_db()
+    assert row.state == SendState.DEAD
     assert client.patch(address, {"enabled": True}).json()["enabled"]
     assert client.post(f"{address}replay/", {"deliveries": [str(row.pk)]}).json()["replayed"] == 1
     assert next_endpoint() == UUID(hook["id"])

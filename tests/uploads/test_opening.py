@@ -3,6 +3,7 @@ import pytest
 from screening.audit.models import AuditEvent
 from screening.errors import KeyReused, UnknownModel
 from screening.flows.offering import open_upload
+from screening.results.models import ModelVersion
 from screening.uploads.models import Upload, UploadState
 from screening.users.models import Role
 from tests.factories import ModelVersionFactory, SiteFactory, UserFactory
@@ -69,6 +70,20 @@ def test_the_same_key_with_another_request_is_refused(site, user):
         opened(site, user, idempotency_key="k", priority="urgent")
 
     assert Upload.objects.get() == first
+
+
+@pytest.mark.parametrize("models", [[], ["a"]])
+def test_the_same_request_gives_the_same_upload_also_once_other_models_would_be_chosen(site, user, models):
+    ModelVersionFactory(slug="a", version="1.0.0")
+    first = opened(site, user, idempotency_key="k", models=models)
+    ModelVersionFactory(slug="a", version="1.1.0")
+    assert opened(site, user, idempotency_key="k", models=models) == first
+
+    ModelVersion.objects.update(active=False)
+
+    assert opened(site, user, idempotency_key="k", models=models) == first
+    with pytest.raises(KeyReused, match="models_asked"):
+        opened(site, user, idempotency_key="k", models=["b"])
 
 
 def test_the_same_key_of_another_person_is_another_key(site, user):

@@ -3,9 +3,10 @@ from django.utils import timezone
 
 from screening.audit.models import AuditEvent
 from screening.errors import IllegalTransition
+from screening.flows.naming import unmatched
 from screening.flows.references import ReferenceRow, record_references
 from screening.studies.models import SiteChange, StudyState
-from screening.uploads.models import Reference
+from screening.uploads.models import Archive, ArchiveState, Reference, UploadState
 from screening.uploads.paths import digest
 from tests.factories import ItemFactory, StudyFactory, UploadFactory
 from tests.uploads.bringing import STAFF
@@ -19,7 +20,7 @@ def upload():
 
 
 def record(upload, *rows):
-    return record_references(upload_id=upload.pk, rows=[ReferenceRow(**row) for row in rows], actor=STAFF)
+    return record_references(upload_id=upload.pk, rows=[ReferenceRow(**row) for row in rows], actor=STAFF).refused
 
 
 def study_of(upload, path, **values):
@@ -123,3 +124,31 @@ def test_the_audit_says_how_many_rows_came_and_nothing_of_what_they_say(upload):
 
     event = AuditEvent.objects.get()
     assert (event.action, event.detail) == ("upload:references", {"rows": 1})
+
+
+@pytest.mark.parametrize("state", [UploadState.SEALED, UploadState.FINISHED, UploadState.CANCELLED])
+def test_a_row_for_a_path_that_no_file_has_is_refused_once_no_file_can_come(upload, state):
+    study = study_of(upload, "a.png")
+    upload.state = state
+    upload.save()
+
+    refused = record(
+        upload,
+        {"path": "nosuch.dcm", "external_id": "x"},
+        {"path": "a.png", "external_id": "case-1"},
+        {"path": "nosuch.dcm", "external_id": "y"},
+    )
+
+    study.refresh_from_db()
+    assert [(one.row, one.code) for one in refused] == [(0, "no_such_path"), (2, "no_such_path")]
+    assert study.external_id == "case-1"
+    assert Reference.objects.get().external_id == "case-1"
+
+
+def test_rows_wait_while_a_zip_of_a_sealed_upload_is_unpacked(upload):
+    upload.state = UploadState.SEALED
+    upload.save()
+    Archive.objects.create(upload=upload, size=9, incoming="a", state=ArchiveState.EXPANDING)
+
+    assert record(upload, {"path": "in/zip.png", "external_id": "x"}) == []
+    assert unmatched(upload) == 1

@@ -10,6 +10,18 @@ from ml.vocabulary import DISCLAIMER
 Shape = serializers.Serializer[Any]
 
 
+class Question(Shape):
+    """The parameters of an address. One that it does not have is refused: passed over, too much would be found."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = sorted(set(self.initial_data) - set(self.fields))
+        if unknown:
+            raise serializers.ValidationError(
+                {"query": [f"There is no parameter {', '.join(unknown)[:100]!r}. There are: {', '.join(self.fields)}."]}
+            )
+        return attrs
+
+
 class Answer(Shape):
     """An answer of the API. It says what the service is not."""
 

@@ -55,6 +55,11 @@ class ReceiptItemOut(Shape):
     duplicate_of = serializers.UUIDField(allow_null=True)
     study = serializers.UUIDField(allow_null=True)
     external_id = serializers.CharField(allow_null=True)
+    notes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Codes beside the outcome: `external_id_taken`, `external_id_kept`, `label_kept`, where the row of a "
+        "side table did not reach the study.",
+    )
     replaces = serializers.UUIDField(
         allow_null=True, help_text="The item of an earlier upload whose failure this file corrects."
     )
@@ -67,8 +72,19 @@ class ReceiptOut(Answer):
 
     upload = serializers.UUIDField()
     state = serializers.CharField()
+    unmatched = serializers.IntegerField(help_text="Rows of side tables for paths that no file of the upload has.")
     archives = ArchiveOut(many=True, help_text="Zips of which not every member became an item.")
     items = ReceiptItemOut(many=True)
+
+
+class BoxShape(Shape):
+    """A rectangle on one picture of the study: parts of its columns and rows as they are stored, to 4 places."""
+
+    image = serializers.UUIDField(help_text="The picture, one of the study's `images`.")
+    left = serializers.FloatField(help_text="From the picture's left side, 0 to 1.")
+    top = serializers.FloatField(help_text="From its upper side, 0 to 1.")
+    width = serializers.FloatField(help_text="Above 0; with `left` at most 1.")
+    height = serializers.FloatField(help_text="Above 0; with `top` at most 1.")
 
 
 class ReviewOut(Shape):
@@ -79,6 +95,7 @@ class ReviewOut(Shape):
     answer = serializers.ChoiceField(ReadersAnswer.choices)
     reason = serializers.CharField(allow_blank=True)
     comment = serializers.CharField(allow_blank=True)
+    box = BoxShape(allow_null=True, help_text="Where the finding is, if the reader marked it.")
     reader = serializers.SerializerMethodField(help_text="Opaque; the same as in the audit.")
     revision = serializers.IntegerField(help_text="Which pictures of the study the answer covers.")
     kind = serializers.ChoiceField(Kind.choices, help_text="Why it was given; an `adjudication` decides.")
@@ -119,12 +136,18 @@ class AnswerIn(Shape):
     reason = serializers.CharField(
         max_length=200, allow_blank=True, default="", help_text="Needed for `not_assessable`."
     )
+    box = BoxShape(
+        required=False, allow_null=True, default=None, help_text="Where it is; with `present` and `unsure` alone."
+    )
 
 
 class ReviewIn(Shape):
     """A reader's answers about every finding of a study."""
 
-    answers = serializers.DictField(child=AnswerIn(), help_text="By finding.")
+    answers = serializers.DictField(
+        child=AnswerIn(),
+        help_text="By finding: each label that a model of the study raises a flag for; `unspecified` where none does.",
+    )
     comment = serializers.CharField(max_length=4000, allow_blank=True, default="")
     read = serializers.UUIDField(
         required=False, help_text="The second read or adjudication that is answered: refused if it is done already."

@@ -165,5 +165,7 @@ class RowRefusedOut(Shape):
 class ReferencesOut(Answer):
     """How many rows were taken, and which were not."""
 
-    taken = serializers.IntegerField()
+    taken = serializers.IntegerField(help_text="`matched` and `waiting` together.")
+    matched = serializers.IntegerField(help_text="Rows of files that were offered.")
+    waiting = serializers.IntegerField(help_text="Rows for paths that were not offered yet.")
     refused = RowRefusedOut(many=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from screening.api.shapes.base import Answer, Shape
+from screening.api.shapes.base import Answer, Question, Shape
 from screening.api.shapes.results import WORDS, ResultOut, ReviewOut
 from screening.api.waiting import LONGEST
 from screening.studies.models import StudyState
@@ -110,7 +110,7 @@ class StudiesPartOut(StudiesOut):
     results = StudyPartOut(many=True)
 
 
-class FieldsQuery(Shape):
+class FieldsQuery(Question):
     """Which fields of a study are asked for."""
 
     fields = serializers.CharField(  # type: ignore[assignment] # a field of the shape, not the shape's own fields
@@ -126,7 +126,7 @@ class FieldsQuery(Shape):
         return wanted
 
 
-class StudiesQuery(Shape):
+class StudiesQuery(Question):
     """Which studies are asked for."""
 
     site = serializers.UUIDField(required=False, help_text="Needed only by callers that belong to several sites.")

@@ -5,18 +5,20 @@ from uuid import UUID
 import structlog
 from django.http import FileResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from screening.api.access import ApiView, caller, visible_study
+from screening.api.fhir_example import FHIR_EXAMPLE
 from screening.api.schema import answers, described
 from screening.api.shapes.documents import BeingMadeOut
 from screening.errors import DocumentAway, DocumentNotMade, NothingToTell
 from screening.flows.documents import CONTENT_TYPE, SUFFIX, Kind, find_or_ask, wanted
 from screening.review.taking import may_take
+from screening.uploads.kept import at_hand
 
 log = structlog.get_logger("screening.access")
 REFUSALS = (NothingToTell, DocumentNotMade, DocumentAway)
@@ -42,7 +44,7 @@ def _given(request: Request, study_id: UUID, kind: Kind) -> FileResponse | Respo
         "ETag": f'"{document.key[:32]}"',
     }
     return FileResponse(
-        path.open("rb"), as_attachment=True, filename=name, content_type=CONTENT_TYPE[kind], headers=headers
+        at_hand(path).open("rb"), as_attachment=True, filename=name, content_type=CONTENT_TYPE[kind], headers=headers
     )
 
 
@@ -89,6 +91,14 @@ class Fhir(ApiView):
         summary="A study as a FHIR R4 bundle: DiagnosticReport, Observations, ImagingStudy",
         description=f"{MADE_LATER} Its structure is checked; no profile is claimed.",
         responses=answers({(200, "application/fhir+json"): OpenApiTypes.OBJECT, 202: BeingMadeOut}, 404, *REFUSALS),
+        examples=[
+            OpenApiExample(
+                "Report, one score and its model; the whole one has every picture, reader and the imaging study",
+                value=FHIR_EXAMPLE,
+                response_only=True,
+                media_type="application/fhir+json",
+            )
+        ],
     )
     def get(self, request: Request, study_id: UUID) -> FileResponse | Response:
         return _given(request, study_id, Kind.FHIR)

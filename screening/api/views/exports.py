@@ -7,11 +7,13 @@ from typing import Any, ClassVar, Final
 import structlog
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample
 from rest_framework.request import Request
 
 from screening.api.access import ApiView, caller, one_site
 from screening.api.asking import studies_asked_for
-from screening.api.exporting import Row, as_csv, as_ndjson, rows_of
+from screening.api.examples import VALUES
+from screening.api.exporting import COLUMNS, Row, as_csv, as_ndjson, rows_of
 from screening.api.schema import answers, described
 from screening.api.shapes.studies import StudiesQuery
 from screening.errors import TooManyExports
@@ -27,6 +29,8 @@ WORDS: Final = (
     "A study that changes meanwhile stands again with a higher `change_number`. No paths, no names of files. "
     "At most two exports run in a web process; `503` with `Retry-After` asks to come back."
 )
+OWN: Final = {"study_state": "ready", "study_flag": "flagged", "review": {"covid": "confirmed"}}
+EXAMPLE: Final[Row] = {name: (OWN | dict(VALUES))[name] for name in COLUMNS}
 
 
 class Streamed:
@@ -83,6 +87,12 @@ class Export(ApiView):
         return StreamingHttpResponse(pieces, content_type=self.content_type, headers=headers)
 
 
+def shown(media_type: str, form: Callable[[Iterator[list[Row]]], Iterator[str]]) -> OpenApiExample:
+    """A table of one row, as the caller gets it."""
+    text = "".join(form(iter([[EXAMPLE]])))
+    return OpenApiExample("One result", value=text, response_only=True, media_type=media_type)
+
+
 class ResultsCsv(Export):
     """Results as a table for a spreadsheet: no cell is a formula."""
 
@@ -95,6 +105,7 @@ class ResultsCsv(Export):
         description=WORDS,
         parameters=[StudiesQuery],
         responses=answers({(200, "text/csv"): OpenApiTypes.STR}, 400, 404, 503, TooManyExports),
+        examples=[shown("text/csv", as_csv)],
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         return self.export(request, as_csv)
@@ -112,6 +123,7 @@ class ResultsNdjson(Export):
         description=WORDS,
         parameters=[StudiesQuery],
         responses=answers({(200, "application/x-ndjson"): OpenApiTypes.STR}, 400, 404, 503, TooManyExports),
+        examples=[shown("application/x-ndjson", as_ndjson)],
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         return self.export(request, as_ndjson)

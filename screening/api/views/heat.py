@@ -20,6 +20,7 @@ from screening.flows.explained import ask_explanation, files_of
 from screening.results.heat import CAVEAT, HeatLine, heat_of
 from screening.results.models import Explanation, ExplanationState
 from screening.studies.models import Image
+from screening.uploads.kept import at_hand
 
 log = structlog.get_logger("screening.access")
 
@@ -129,7 +130,7 @@ def _drawn(request: Request, explanation_id: UUID) -> Explanation:
 
 def _file(path: Path, kind: str) -> FileResponse:
     try:
-        file = path.open("rb")
+        file = at_hand(path).open("rb")
     except FileNotFoundError as error:
         log.warning("heat_missing", kind=kind)
         raise NotFound from error

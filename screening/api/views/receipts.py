@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from ml.vocabulary import DISCLAIMER
 from screening.api.access import SEEING, ApiView, actor, caller, own_upload, sees_paths, visible_upload
+from screening.api.examples import VALUES
 from screening.api.repeating import Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.results import ReceiptOut
@@ -23,14 +24,29 @@ from screening.api.shapes.sending import ReferencesIn, ReferencesOut
 from screening.api.shapes.uploads import ArchiveOut, DeidentificationOut
 from screening.errors import IllegalTransition, TableUnreadable
 from screening.flows.deidentified import headers_of
+from screening.flows.naming import unmatched
 from screening.flows.receipt import Hides, receipt, refused_archives
-from screening.flows.receipt_forms import as_json, receipt_csv
+from screening.flows.receipt_forms import as_json, receipt_columns, receipt_csv
 from screening.flows.references import ReferenceRow, record_references
 from screening.flows.tables import read_table
 from screening.review.blinding import Veil
 from screening.uploads.models import Upload
+from screening.uploads.receipt import csv_lines
 
 NEVER_KEPT = {"Cache-Control": "private, no-store"}
+SHOWN: dict[str, Any] = {
+    **VALUES,
+    "outcome": "accepted",
+    "replaces": None,
+    "replaced_by": None,
+    "notes": "",
+    "quality": "",
+    "result": "scored",
+    "result_code": None,
+    "scores": "covid=0.830000",
+    "thresholds": "covid=0.410000",
+}
+COLUMNS = receipt_columns(with_paths=True)
 
 
 class Receipt(ApiView):
@@ -58,6 +74,7 @@ def _json_lines(upload: Upload, *, with_paths: bool, hides: Hides) -> Iterator[s
         "disclaimer": DISCLAIMER,
         "upload": str(upload.pk),
         "state": upload.state,
+        "unmatched": unmatched(upload),
         "archives": ArchiveOut(refused_archives(upload), many=True).data,
     }
     yield f'{json.dumps(start)[:-1]}, "items": ['
@@ -90,6 +107,14 @@ class ReceiptCsv(ApiView):
         operation_id="uploads_receipt_csv",
         summary="The receipt as CSV: one line for each item, picture and model",
         responses=answers({(200, "text/csv"): OpenApiTypes.STR}, 404),
+        examples=[
+            OpenApiExample(
+                "One file, one picture, one model",
+                value="".join(csv_lines(COLUMNS, [[SHOWN[name] for name in COLUMNS]])),
+                response_only=True,
+                media_type="text/csv",
+            )
+        ],
     )
     def get(self, request: Request, upload_id: UUID) -> StreamingHttpResponse:
         upload = visible_upload(request, upload_id)
@@ -145,5 +170,7 @@ class References(ApiView):
         shape.is_valid(raise_exception=True)
         upload = own_upload(request, upload_id)
         rows = [ReferenceRow(**row) for row in shape.validated_data["rows"]]
-        refused = record_references(upload_id=upload.pk, rows=rows, actor=actor(request))
-        return Response(ReferencesOut({"taken": len(rows) - len(refused), "refused": refused}).data)
+        recorded = record_references(upload_id=upload.pk, rows=rows, actor=actor(request))
+        taken = len(rows) - len(recorded.refused)
+        counts = {"taken": taken, "matched": taken - recorded.waiting, "waiting": recorded.waiting}
+        return Response(ReferencesOut({**counts, "refused": recorded.refused}).data)

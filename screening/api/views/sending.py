@@ -34,6 +34,7 @@ from screening.flows.receiving import (
     receive_archive_part,
     receive_stored,
 )
+from screening.store.errors import StoreAway
 from screening.uploads import storage
 
 EMPTY_HASH: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -100,7 +101,7 @@ class Files(ApiView):
             "`received` or a refusal of that file alone; sending a file again changes nothing."
         ),
         request={"multipart/form-data": FilesIn},
-        responses=answers({200: FilesOut}, 400, 403, 404, 413, 507, UploadClosed),
+        responses=answers({200: FilesOut}, 400, 403, 404, 413, 507, UploadClosed, StoreAway),
     )
     def post(self, request: Request, upload_id: UUID) -> Response:
         upload = own_upload(request, upload_id)
@@ -163,7 +164,9 @@ class ArchiveParts(ApiView):
         ],
         request={"application/octet-stream": OpenApiTypes.BINARY},
         responses=answers(
-            {200: ArchivePartOut}, 400, 403, 404, 413, 507, UploadClosed, BadOffset, HashMismatch, IncompletePart
+            {200: ArchivePartOut},
+            *(400, 403, 404, 413, 507),
+            *(UploadClosed, BadOffset, HashMismatch, IncompletePart, StoreAway),
         ),
     )
     def put(self, request: Request, upload_id: UUID) -> Response:

@@ -1,5 +1,6 @@
 """What belongs to one study: its audit, its reviews, its pictures, and its end."""
 
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -20,6 +21,7 @@ from screening.api.access import (
     readable_study,
     visible_image,
 )
+from screening.api.examples import VALUES
 from screening.api.repeating import Repeating
 from screening.api.schema import answers, described
 from screening.api.shapes.results import AuditOut, ReviewIn, ReviewsOut
@@ -29,7 +31,10 @@ from screening.audit.models import AuditEvent, ChainKind
 from screening.audit.services import verify_chain
 from screening.errors import AlreadyRead, AnswerFirst, IllegalTransition, InvalidAnswer
 from screening.flows.purge import purge_study
+from screening.review.boxes import Box
+from screening.review.errors import BoxElsewhere, BoxNotTaken, BoxOutOfRange
 from screening.review.services import AnswerIn, record_review
+from screening.uploads.kept import at_hand
 from screening.uploads.storage import blob_folder
 from screening.users.models import Scope
 
@@ -73,6 +78,9 @@ class Audit(ApiView):
         return Response(AuditOut(body).data)
 
 
+REFUSALS = (AlreadyRead, InvalidAnswer, BoxOutOfRange, BoxElsewhere, BoxNotTaken, IllegalTransition)
+
+
 class Reviews(ApiView):
     """Answers of readers."""
 
@@ -82,22 +90,29 @@ class Reviews(ApiView):
     @described(
         operation_id="studies_review",
         summary="Answer every finding of a study",
-        description="An earlier answer of the same reader is superseded, never overwritten.",
+        description="An earlier answer of the same reader is superseded, never overwritten. A `box` may tell where on "
+        "one picture a finding is that is `present` or `unsure`: its sides are parts of the picture's columns and rows "
+        "as they are stored, not as a viewer turned or enlarged them. A later answer carries its own box or none.",
         request=ReviewIn,
-        responses=answers({201: ReviewsOut}, 400, 403, 404, AlreadyRead, InvalidAnswer, IllegalTransition),
+        responses=answers({201: ReviewsOut}, 400, 403, 404, *REFUSALS),
         examples=[
             OpenApiExample(
                 "One finding",
                 value={"answers": {"covid": {"answer": "present"}}, "comment": "Lower left."},
                 request_only=True,
-            )
+            ),
+            OpenApiExample(
+                "One finding, and where it is",
+                value={"answers": {"covid": {"answer": "present", "box": VALUES["box"]}}},
+                request_only=True,
+            ),
         ],
     )
     def post(self, request: Request, study_id: UUID) -> Response:
         shape = ReviewIn(data=request.data)
         shape.is_valid(raise_exception=True)
         study = readable_study(request, study_id)
-        answered = {finding: AnswerIn(**given) for finding, given in shape.validated_data["answers"].items()}
+        answered = {finding: _answer(**given) for finding, given in shape.validated_data["answers"].items()}
         reviews = record_review(
             study_id=study.pk,
             reader=caller(request),
@@ -107,6 +122,10 @@ class Reviews(ApiView):
             actor=actor(request),
         )
         return Response(ReviewsOut({"study": study.pk, "reviews": reviews}).data, status=status.HTTP_201_CREATED)
+
+
+def _answer(*, answer: str, reason: str, box: dict[str, Any] | None) -> AnswerIn:
+    return AnswerIn(answer=answer, reason=reason, box=Box(**box) if box else None)
 
 
 class Preview(ApiView):
@@ -121,7 +140,7 @@ class Preview(ApiView):
         image = visible_image(request, image_id)
         path = blob_folder(image.site_id, image.sha256) / f"{image.frame}.jpg"
         try:
-            file = path.open("rb")
+            file = at_hand(path).open("rb")
         except FileNotFoundError as error:
             log.warning("preview_missing", image=str(image.pk))
             raise NotFound from error

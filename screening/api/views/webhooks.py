@@ -211,7 +211,7 @@ class Replay(WebhookView):
         summary="Send again what was given up, with the identifiers it had",
         description="What a webhook that is switched off waits for is sent once it is on.",
         request=ReplayIn,
-        responses=answers({202: ReplayedOut}, 400, 404, EndpointGone),
+        responses=answers({202: ReplayedOut}, 400, 404, EndpointGone, EndpointOff),
     )
     def post(self, request: Request, webhook_id: UUID) -> Response:
         shape = ReplayIn(data=request.data)
