@@ -120,6 +120,9 @@ def test_either_client_makes_changes_tries_and_removes_webhooks(running_service:
             await other.try_webhook(made.id)
             changed = await other.change_webhook(made.id, enabled=False)
             renewed = await other.new_secret(made.id)
+            with pytest.raises(Conflict):
+                await other.replay_webhook(made.id)
+            await other.change_webhook(made.id, enabled=True)
             told = [changed.enabled, changed.dead, await other.replay_webhook(made.id), renewed.secret != made.secret]
             [listed] = await other.webhooks()
             await other.remove_webhook(made.id)
@@ -131,6 +134,9 @@ def test_either_client_makes_changes_tries_and_removes_webhooks(running_service:
         client.try_webhook(made.id)
         changed = client.change_webhook(made.id, enabled=False)
         renewed = client.new_secret(made.id)
+        with pytest.raises(Conflict):
+            client.replay_webhook(made.id)
+        client.change_webhook(made.id, enabled=True)
         told = [changed.enabled, changed.dead, client.replay_webhook(made.id), renewed.secret != made.secret]
         [listed] = client.webhooks()
         client.remove_webhook(made.id)

@@ -36,6 +36,27 @@ def test_login_keeps_the_token_where_only_its_owner_reads_and_says_it_nowhere(st
     assert door.token not in done.stdout + done.stderr + models.stdout + models.stderr
 
 
+def test_the_token_that_was_stored_goes_to_no_other_address(stranger: Ctl, door: Door) -> None:
+    stranger("login", door.url, said=f"{door.token}\n")
+    stranger.more["CHEST_URL"] = f"http://127.0.0.1:{free_port()}"
+
+    done = stranger("models")
+
+    assert done.returncode == 2
+    assert "CHEST_TOKEN" in done.stderr
+    stranger.more["CHEST_URL"] = f"{door.url}/"
+    assert stranger("models").returncode == 0
+
+
+def test_a_pipe_gets_whole_identifiers(ctl: Ctl, folder: Path, client: Client) -> None:
+    ctl("upload", folder)
+
+    lines = ctl("results").stdout.splitlines()
+
+    studies = {str(one.id) for one in client.results()}
+    assert studies <= {line.split("\t")[1] for line in lines if "\t" in line}
+
+
 def test_a_token_that_does_not_work_is_not_stored(stranger: Ctl, door: Door) -> None:
     done = stranger("login", door.url, said=f"{'b' * 64}\n")
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from rich.progress import Progress
 
 from chest_client import Conflict, LocalFile, NotFound, Upload
 from chest_client.answers import Limits
+from chest_client.command.exits import Misused
 from chest_client.command.pending import Pending
+from chest_client.command.sending import deliver
 
 FILES = [LocalFile("a.png", Path("a.png"), 1, "a" * 64)]
 
@@ -37,6 +40,7 @@ class FakeClient:
 
     known: list[Upload] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    cancelled: list[UUID] = field(default_factory=list)
     reused: bool = False
 
     def upload(self, key: UUID | str) -> Upload:
@@ -44,6 +48,9 @@ class FakeClient:
         if not found:
             raise NotFound(404, code="not_found")
         return found[0]
+
+    def cancel(self, upload: UUID) -> None:
+        self.cancelled.append(upload)
 
     def open_upload(self, *, key: str, **_: object) -> Upload:
         if self.reused:
@@ -121,3 +128,15 @@ def test_once_over_nothing_is_kept(tmp_path: Path) -> None:
     Pending(place).over()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_files_than_an_upload_takes_are_told_before_any_is_offered_and_leave_no_open_upload(tmp_path):
+    client = FakeClient()  # whatever else is asked fails: it is not there
+    pending = Pending(tmp_path / "kept.json")
+    shown = Progress(disable=True)
+
+    with pytest.raises(Misused, match="2 files, and the service takes 1"):
+        deliver(client, pending, {}, [*FILES, LocalFile("b.png", Path("b.png"), 1, "b" * 64)], shown)
+
+    assert client.cancelled == [one.id for one in client.known]
+    assert not Pending(tmp_path / "kept.json").begun

@@ -5,7 +5,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -22,6 +22,7 @@ from chest_client import (
     Unreachable,
     read_folder,
 )
+from chest_client.answers import Box, Review
 from chest_client.calls import (
     Answer,
     add_webhook,
@@ -43,6 +44,7 @@ from chest_client.calls import (
 from chest_client.flows import Pause, asked, batches, sent
 from chest_client.local import named
 from chest_client.retrying import seconds_of
+from chest_client.shaping import shaped
 
 UPLOAD = uuid4()
 CALM = Patience(tries=3, first=1.0)
@@ -201,3 +203,13 @@ def test_files_that_systems_leave_in_folders_are_not_sent(tmp_path: Path) -> Non
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="must look like"):
         Client(url, "t")
+
+
+def test_a_review_has_its_box_and_one_of_an_older_service_has_none() -> None:
+    given = {"review": str(uuid4()), "finding": "covid", "answer": "present", "reason": "", "comment": ""}
+    given |= {"reader": "r", "revision": 1, "created_at": "2026-11-22T05:00:00Z"}
+    box = {"image": str(uuid4()), "left": 0.1, "top": 0, "width": 0.5, "height": 1}
+
+    assert shaped(Review, given).box is None
+    assert shaped(Review, {**given, "box": None}).box is None
+    assert shaped(Review, {**given, "box": box}).box == Box(**{**box, "image": UUID(box["image"])})

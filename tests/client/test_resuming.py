@@ -146,6 +146,7 @@ def test_watch_sends_a_file_only_once_it_is_settled_and_new_ones_later(
     ctl_by_proxy: Ctl, proxy: Proxy, client: Client, pictures, tmp_path: Path
 ) -> None:
     folder, growing = pictures(2), png_file(radiograph(64, 60, seed=80))
+    (folder / "left.zip").write_bytes(b"PK")
     target = folder / "growing.png"
     target.write_bytes(growing[:100])
     said = tmp_path / "said"
@@ -159,9 +160,10 @@ def test_watch_sends_a_file_only_once_it_is_settled_and_new_ones_later(
         until(lambda: len(proxy.calls("/seal/")) == 1, 30, "not sent")
         (folder / "later.png").write_bytes(png_file(radiograph(64, 60, seed=81)))
         until(lambda: len(proxy.calls("/seal/")) == 2, 30, "not sent")
-        until(lambda: len(said.read_text().splitlines()) == 2, 30, "not said")
+        until(lambda: len(said.read_text().splitlines()) == 3, 30, "not said")
         kill(process, proxy)
 
+    assert said.read_text().count("left.zip") == 1, "what is left out is said once"
     names = {"inner/000.png", "inner/001.png", "growing.png", "later.png"}
     assert proxy.sent() == Counter(dict.fromkeys(names, 1))
     again = ctl_by_proxy.start("upload", folder, "--watch", "--quiet", 0.5, stdout=subprocess.DEVNULL)

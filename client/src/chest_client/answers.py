@@ -123,6 +123,7 @@ class Item:
     duplicate_of: UUID | None
     study: UUID | None
     external_id: str | None
+    notes: tuple[str, ...] = ()  # codes: where the row of a side table did not reach the study
     images: tuple[Picture, ...]
 
 
@@ -133,6 +134,7 @@ class Receipt:
     disclaimer: str
     upload: UUID
     state: str
+    unmatched: int = 0  # rows of side tables for paths that no file has
     items: tuple[Item, ...]
 
 
@@ -164,6 +166,17 @@ class SeriesResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """Where on a picture a finding is: parts of its columns and rows, 0 to 1, from the left and the upper side."""
+
+    image: UUID
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Review:
     """A reader's standing answer about one finding."""
 
@@ -172,6 +185,7 @@ class Review:
     answer: str
     reason: str
     comment: str
+    box: Box | None = None
     reader: str
     revision: int
     created_at: datetime

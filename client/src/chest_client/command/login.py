@@ -48,12 +48,14 @@ def known(env: Mapping[str, str]) -> Login:
     """Give the login that was stored; CHEST_URL and CHEST_TOKEN come before it.
 
     Raises:
-        Misused: there is none.
+        Misused: there is none, or the token that was stored belongs to another address than the one that is asked.
     """
     stored = read_json(_place()) or {}
     url, token = env.get("CHEST_URL") or stored.get("url"), env.get("CHEST_TOKEN") or stored.get("token")
     if not url or not token:
         raise Misused("Not logged in. Run: chestctl login https://screening.example.org")
+    if not env.get("CHEST_TOKEN") and str(url).rstrip("/") != str(stored.get("url")).rstrip("/"):
+        raise Misused("CHEST_URL names another address than the one you logged in to: set CHEST_TOKEN beside it.")
     return Login(str(url), str(token))
 
 

@@ -68,6 +68,7 @@ def _do(asked: Namespace, voice: Voice, env: Mapping[str, str]) -> Exit:
     if asked.command == "login":
         return _log_in(asked.url, voice, env)
     login = known(env)
+    _warn_in_the_clear(login.url, voice)
     with login.client() as client:
         if asked.command == "upload":
             return _upload(client, voice, asked, login.url)
@@ -85,11 +86,15 @@ ASKING: Final[Mapping[str, Callable[[Client, Voice, Namespace], Exit]]] = {
 
 
 def _log_in(url: str, voice: Voice, env: Mapping[str, str]) -> Exit:
-    if is_in_the_clear(url):
-        voice.aside("This address is not https: whoever listens on the way learns the token.")
+    _warn_in_the_clear(url, voice)
     login = log_in(url, env)
     voice.answer({"url": login.url}, f"Logged in at {login.url}.")
     return Exit.DONE
+
+
+def _warn_in_the_clear(url: str, voice: Voice) -> None:
+    if is_in_the_clear(url):
+        voice.aside("This address is not https: whoever listens on the way learns the token.")
 
 
 def _upload(client: Client, voice: Voice, asked: Namespace, url: str) -> Exit:

@@ -66,9 +66,14 @@ def receipt(client: Client, voice: Voice, upload: UUID, *, as_csv: bool) -> Exit
         sys.stdout.buffer.write(client.receipt_csv(upload))
         return _ended(client, upload)
     told = client.receipt(upload)
-    rows = [(one.path or one.item, one.outcome, one.message or "", ", ".join(_flags(one))) for one in told.items]
-    voice.answer(told, table(("file", "outcome", "why", "flags"), rows), told.disclaimer)
+    rows = [(one.path or one.item, one.outcome, _why(one), ", ".join(_flags(one))) for one in told.items]
+    unmatched = [f"{told.unmatched} rows of side tables match no file."] if told.unmatched else []
+    voice.answer(told, table(("file", "outcome", "why", "flags"), rows), *unmatched, told.disclaimer)
     return _ended(client, upload)
+
+
+def _why(item: Item) -> str:
+    return " ".join(word for word in (item.message, *item.notes) if word)
 
 
 def _ended(client: Client, upload: UUID) -> Exit:

@@ -60,12 +60,20 @@ def hashed(folder: Path, files: Sequence[Path], shown: Progress) -> list[LocalFi
 def deliver(
     client: Client, pending: Pending, chosen: Mapping[str, Any], files: Sequence[LocalFile], shown: Progress
 ) -> Sent:
-    """Bring files into the upload that is pending, and seal it. Killed anywhere, the same call goes on."""
+    """Bring files into the upload that is pending, and seal it. Killed anywhere, the same call goes on.
+
+    Raises:
+        Misused: there are more files than the service takes in one upload. None was sent.
+    """
     continued = pending.begun
     done = Sent(pending.open(client, chosen, files), continued)
     if done.upload.state != "open":
         return done
     lock, key = Lock(), done.upload.id
+    if len(files) > (most := done.upload.limits.files):
+        client.cancel(key)
+        pending.over()
+        raise Misused(f"These are {len(files)} files, and the service takes {most} in one upload: send parts of them.")
     checked = client.check(key, files)
     missing = [one for one, answer in zip(files, checked, strict=True) if answer.state == "missing"]
     bar = shown.add_task("sending", total=len(missing))

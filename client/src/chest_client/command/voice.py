@@ -4,6 +4,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from rich.console import Console
@@ -17,6 +18,27 @@ from chest_client.shaping import plain
 SHOWN: Final = 40  # lines of a list on the terminal
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table. Nothing of it is cut off: other commands are given its identifiers."""
+
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+
+    def drawn(self) -> Table:
+        """For a terminal: what does not fit goes on in the next line."""
+        made = Table()
+        for column in self.columns:
+            made.add_column(column, overflow="fold")
+        for row in self.cells:
+            made.add_row(*map(Text, row))
+        return made
+
+    def plain(self) -> str:
+        """For a pipe: a line for each row, with tabs between the cells."""
+        return "\n".join("\t".join(row) for row in (self.columns, *self.cells))
+
+
 class Voice:
     """Stdout holds the answer, stderr the progress and what went wrong."""
 
@@ -25,14 +47,20 @@ class Voice:
         self._out = Console(highlight=False, markup=False, soft_wrap=True)
         self._errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
-    def answer(self, data: object, *words: str | Table) -> None:
+    def answer(self, data: object, *words: "str | Rows") -> None:
         """Give the answer: the data for machines, the words for people."""
         if self.as_json:
             sys.stdout.write(json.dumps(plain(data), ensure_ascii=False) + "\n")
             sys.stdout.flush()
             return
         for word in words:
-            self._out.print(word)
+            if not isinstance(word, Rows):
+                self._out.print(word)
+            elif self._out.is_terminal:
+                self._out.print(word.drawn())
+            else:
+                sys.stdout.write(word.plain() + "\n")  # as it is: a console makes spaces of tabs
+                sys.stdout.flush()
 
     def aside(self, words: str) -> None:
         """Say something to a person; machines are not told."""
@@ -89,14 +117,11 @@ def refusals_of(answers: Sequence[FileAnswer]) -> list[dict[str, Any]]:
     return [plain(one) for one in answers if one.code]
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    made = Table(*columns)
-    for row in rows:
-        made.add_row(*(Text(visible(str(cell))) for cell in row))
-    return made
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Rows:
+    return Rows(tuple(columns), tuple(tuple(visible(str(cell)) for cell in row) for row in rows))
 
 
-def studies_table(studies: Sequence[Study]) -> Table:
+def studies_table(studies: Sequence[Study]) -> Rows:
     rows = [
         (one.change_number, one.id, one.modality, one.state, one.flag or "answer first", len(one.images))
         for one in studies

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,11 +13,12 @@ from chest_client.answers import Upload
 from chest_client.client import Client
 from chest_client.command.pending import Pending, place_of
 from chest_client.command.sending import Sent, deliver, found, hashed
-from chest_client.command.voice import Voice, counted, refusals, refusals_of
+from chest_client.command.voice import Voice, counted, refusals, refusals_of, visible
 from chest_client.errors import Busy, Unreachable
 
 LOOK_SECONDS: Final = 0.5
 PATIENT: Final = 10  # quiet periods after which what has settled no longer waits for what has not
+MOST: Final = 5000  # files of one upload
 AGAIN: Final = frozenset({"path_twice", "changed_here", "hash_mismatch"})  # changed since an upload was begun with it
 
 
@@ -82,15 +84,28 @@ def watch_folder(
     pending = Pending.of(url, folder, "watch", chosen)
     memory = Memory(place_of("watch", url, str(folder), dict(chosen)))
     settling = Settling(quiet)
+    told: set[Path] = set()
     while True:
-        files = memory.new(_marks(found(folder)[0]))
+        held, zips = found(folder)
+        _tell_of_zips(voice, sorted(set(zips) - told))
+        told.update(zips)
+        files = memory.new(_marks(held))
         ready = settling.ready(time.monotonic(), files)
         if ready:
+            part = dict(islice(((file, files[file]) for file in ready), MOST))  # the others follow at once
             try:
-                _send(client, voice, folder, pending, chosen, {file: files[file] for file in ready}, memory)
+                _send(client, voice, folder, pending, chosen, part, memory)
             except (Unreachable, Busy) as problem:
                 voice.aside(f"{problem} What is new is sent as soon as the service answers.")
         time.sleep(min(LOOK_SECONDS, quiet))
+
+
+def _tell_of_zips(voice: Voice, zips: Sequence[Path]) -> None:
+    """Say once of each that it is left out, and never send it."""
+    if not zips:
+        return
+    lines = (f"Zips are not sent by this command; unpack it first: {visible(one.name)}" for one in zips)
+    voice.answer({"zips_left_out": [one.name for one in zips]}, *lines)
 
 
 def _marks(files: Sequence[Path]) -> dict[Path, Mark]:
