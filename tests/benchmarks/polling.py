@@ -1,10 +1,13 @@
 """Fifty who poll the running web process over HTTP, each as a script does: one connection, one question a second."""
 
 import http.client
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 PATH = "/api/v1/studies/"
@@ -28,10 +31,20 @@ class Poller:
         began = time.perf_counter()
         self._http.request("GET", f"{PATH}?{urlencode(self.query)}", headers=headers)
         answer = self._http.getresponse()
-        answer.read()
+        body = answer.read()
         self.took.append((answer.status, (time.perf_counter() - began) * 1000))
         self.etag = answer.headers.get("ETag", "")
+        if answer.status == HTTPStatus.OK:
+            self._go_on(json.loads(body))
         return answer.status
+
+    def _go_on(self, page: dict[str, Any]) -> None:
+        """Ask next for what comes after this page, as the manual says: an empty one has a tag to be compared with."""
+        if page["results"]:
+            self.query, self.etag = {"cursor": page["cursor"]}, ""
+
+    def close(self) -> None:
+        self._http.close()
 
 
 def at_once(pollers: Sequence[Poller], body: Callable[[Poller, int], None]) -> None:

@@ -10,6 +10,7 @@ import psutil
 
 from screening.audit.actor import Actor
 from screening.flows.acts import seal_upload
+from screening.results.models import Explanation, ExplanationState
 from screening.uploads.models import Item, ItemState, Upload, UploadState
 from screening.users.models import Role, Site, User
 from tests.benchmarks.sending import open_and_send, send
@@ -36,6 +37,11 @@ class Service:
         """Wait until every file and every screening of an upload has its outcome."""
         finished = Upload.objects.filter(pk=upload.pk, state=UploadState.FINISHED)
         until(finished.exists, PATIENCE, f"not finished:\n{self.tails()}", every=every)
+
+    def rest(self) -> None:
+        """Wait until the heat maps that were owed are drawn, too: a service is idle only then."""
+        owed = Explanation.objects.filter(state__in=(ExplanationState.WAITING, ExplanationState.LEASED))
+        until(lambda: not owed.exists(), PATIENCE, f"heat maps wait:\n{self.tails()}", every=0.05)
 
     def send_held(self, files: Sequence[bytes], models: Sequence[str] = ()) -> Upload:
         """Send and seal while ingest is held; it is let go when this returns."""

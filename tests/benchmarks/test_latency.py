@@ -37,6 +37,12 @@ def milliseconds(running: Service, content: bytes, **options: str) -> float:
     return (time.perf_counter() - started) * 1000
 
 
+def alone(running: Service, content: bytes) -> float:
+    """The same on a service that has nothing else to do."""
+    running.rest()
+    return milliseconds(running, content)
+
+
 def test_how_long_one_picture_takes_alone_and_urgent_beside_a_long_queue(
     real_pictures: Path, broker: str, child_environment: Callable[..., dict[str, str]], tmp_path: Path
 ) -> None:
@@ -45,7 +51,7 @@ def test_how_long_one_picture_takes_alone_and_urgent_beside_a_long_queue(
     queued = [another(files[number % 64], 1 + number // 64) for number in range(QUEUED)]
     with service(child_environment, tmp_path) as running:
         running.finish(running.send(files[:64]))
-        lone = [milliseconds(running, content) for content in files[64 : 64 + LONE]]
+        lone = [alone(running, content) for content in files[64 : 64 + LONE]]
         running.send(queued)
         urgent = [milliseconds(running, content, priority=Priority.URGENT) for content in files[64 + LONE :]]
         waiting = Upload.objects.exclude(state="finished").exists()

@@ -33,7 +33,7 @@ def lane(monkeypatch: pytest.MonkeyPatch) -> UUID:
     ENGINE._loaded.clear()
     scorer = NoopScorer()
     card = scorer.card.as_json()
-    version = ModelVersionFactory(labels=list(scorer.labels), sha256=scorer.identity.sha256, card=card)
+    version = ModelVersionFactory(labels=list(scorer.labels), flag_labels=[], sha256=scorer.identity.sha256, card=card)
     return version.pk
 
 
