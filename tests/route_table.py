@@ -165,6 +165,7 @@ TABLE: dict[str, tuple[Expectation, ...]] = {
     "numbers:decline": lines(("POST", ACT_OF_ADMIN)),
     "numbers:reflag_start": lines(("POST", ACT_OF_ADMIN)),
     "numbers:reflag_next": lines(("POST", ACT_OF_ADMIN)),
+    "numbers:worth": lines(("GET", "302 404 200 204 200 200")),  # the reviewer reads in a class, and is told nothing
     # housekeeping
     "housekeeping:versions": lines(("GET", "302 200 404 404 404 200")),
     # for whoever runs the installation, which an administrator of a site does not: tests/housekeeping

@@ -12,6 +12,7 @@ from tests.environment import ROOT
 
 FILE_LINES, TEST_LINES, FUNCTION_LINES, DECISION_LINES = 300, 500, 60, 40
 # In ml alone: they cost seconds and 500 MB, and must not reach a pool's parent.
+CLOCKS = {"now", "today", "time", "localdate", "localtime", "utcnow"}
 LATE_IMPORTS = {"tensorflow", "keras", "openvino"}
 DOORS = {"ml.models.frozen", "ml.models.openvino_graph"}  # modules that nothing but these need
 
@@ -56,6 +57,23 @@ def test_files_stay_short():
     }
 
     assert long == {}
+
+
+def told_at_import(tree: ast.AST) -> Iterator[int]:
+    """Yield the line of each question for the time of day that is asked while a module is imported."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, Function | ast.Lambda):
+            continue
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+            yield node.lineno
+        yield from told_at_import(node)
+
+
+def test_no_module_takes_the_time_of_day_when_it_is_imported():
+    """What it holds is older by all that ran since, which a test notices on a slow machine alone."""
+    found = {short(path): lines for path, tree in TREES.items() if (lines := list(told_at_import(tree)))}
+
+    assert found == {}
 
 
 def body_lines(function: Function) -> int:

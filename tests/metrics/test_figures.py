@@ -58,6 +58,19 @@ def test_an_empty_service_tells_zero_for_every_lane_it_has():
     assert now.of("screening_batch_fill_ratio", model=version.name) is None
 
 
+def test_a_sandbox_is_told_by_no_figure_of_a_model():
+    script = ModelVersionFactory(slug="sandbox-script", active=False)
+    ScreeningFactory(model_version=script)
+    ScreeningFactory(model_version=script, state=ScreeningState.QUARANTINED, done_at=timezone.now())
+    ExplanationFactory(screening__model_version=script)
+
+    KEPT.forget()
+    answer = scrape()
+
+    assert answer.status_code == 200
+    assert "sandbox-script" not in answer.content.decode()
+
+
 def test_what_waits_is_counted_by_lane_with_the_age_of_the_oldest():
     now, version, retired = timezone.now(), ModelVersionFactory(), ModelVersionFactory(active=False)
     upload = UploadFactory()

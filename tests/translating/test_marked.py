@@ -21,6 +21,8 @@ IN_ENGLISH = {
 }
 IN_SCRIPTS = {
     "Escape": "a key",
+    "Enter": "a key",
+    "Delete": "a key",
     "VOI LUT": "DICOM's own name",
     "Stopped": "the name of an error",
     "Stopped by the user.": "for the console: the page says it in its own words",
