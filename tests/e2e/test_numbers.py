@@ -88,6 +88,7 @@ def open_points(page: Page, site) -> None:
     page.goto(reverse("admin_site", args=[site.pk]))
     page.get_by_role("link", name="Operating points").click()
     expect(page.get_by_role("heading", name="Operating points", exact=True)).to_be_visible()
+    page.wait_for_load_state()  # htmx hears of a change only once it has bound the form
 
 
 def test_an_administrator_changes_an_operating_point_with_a_colleague(site, version, scores, stranger):
