@@ -1,11 +1,23 @@
 """The addresses under which programs and people reach the service."""
 
+from collections.abc import Callable
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls import reverse
 from rest_framework.request import Request
+
+NOBODY: Final = UUID(int=0)
+
+
+def addresses(route: str) -> Callable[[UUID], str]:
+    """Give what makes the path of a page from an identifier. The route itself is asked once, for a list of many."""
+    pattern = reverse(route, args=[NOBODY])
+    return lambda key: pattern.replace(str(NOBODY), str(key))
 
 
 def public_address(path: str) -> str:

@@ -11,8 +11,11 @@ from typing import Concatenate, Final, ParamSpec
 from django import template
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.utils.formats import get_format
 from django.utils.html import json_script
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, override
 from django.utils.translation.trans_real import DjangoTranslation
 from django.views.i18n import JavaScriptCatalog
@@ -88,6 +91,24 @@ def percent(share: float) -> str:
 def count(number: int) -> str:
     """A whole number, thousands apart."""
     return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
+
+
+@register.simple_tag
+def badge(word: str) -> str:
+    """One of the four words about a study or a result, drawn by `_badge.html`: once for each language."""
+    return _badge(word, get_language() or settings.LANGUAGE_CODE)
+
+
+@cache
+def _badge(word: str, _language: str) -> SafeString:
+    return render_to_string("_badge.html", {"word": word})
+
+
+@register.simple_tag
+@cache
+def icon_sheet() -> str:
+    """The address of the file that holds every icon."""
+    return static("img/icons.svg")
 
 
 @register.simple_tag

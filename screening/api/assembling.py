@@ -1,13 +1,12 @@
 """Studies with all that belongs to them, read for a whole page in a fixed number of queries."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from django.urls import reverse
-
 from ml.vocabulary import PIPELINE
+from screening.addresses import addresses
 from screening.flows.receipt import latest_results, result_of
 from screening.results.models import Screening, SeriesResult
 from screening.results.selectors import study_word
@@ -41,25 +40,29 @@ def _plain_state(study: Study) -> str:
 
 
 Rows = Mapping[UUID, Sequence[Any]]
+Ways = Mapping[str, Callable[[UUID], str]]  # from a picture's key to what can be had of it
 
 
 def _bare_images(keys: Collection[UUID]) -> Rows:
     found: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    ways = _ways()
     for image in _in_order(keys):
-        found[image.study_id].append(_image(image, []))
+        found[image.study_id].append(_image(image, [], ways))
     return found
 
 
 def _in_order(keys: Collection[UUID]) -> list[Image]:
-    return list(Image.objects.filter(study__in=keys).order_by("series_uid", "position", "sha256", "frame"))
+    images = Image.objects.filter(study__in=keys).defer("facts", "timings")
+    return list(images.order_by("series_uid", "position", "sha256", "frame"))
 
 
 def _images_of(keys: Sequence[UUID]) -> Rows:
     images = _in_order(keys)
     results = latest_results(Screening.objects.filter(study__in=keys), images)
     found: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    ways = _ways()
     for image in images:
-        found[image.study_id].append(_image(image, results[image.pk]))
+        found[image.study_id].append(_image(image, results[image.pk], ways))
     return found
 
 
@@ -121,8 +124,12 @@ def _study(study: Study) -> dict[str, Any]:
     }
 
 
-def _image(image: Image, rows: Sequence[Screening]) -> dict[str, Any]:
-    return {
+def _ways() -> Ways:
+    return {"preview": addresses("api:preview"), "heat_maps": addresses("api:heat_maps")}
+
+
+def _image(image: Image, rows: Sequence[Screening], ways: Ways) -> dict[str, Any]:
+    return {name: address(image.pk) for name, address in ways.items()} | {
         "image": image.pk,
         "sha256": image.sha256,
         "frame": image.frame,
@@ -132,8 +139,6 @@ def _image(image: Image, rows: Sequence[Screening]) -> dict[str, Any]:
         "columns": image.columns,
         "position": image.position,
         "quality": image.notes,
-        "preview": reverse("api:preview", args=[image.pk]),
-        "heat_maps": reverse("api:heat_maps", args=[image.pk]),
         "results": [result_of(row) for row in rows],
     }
 

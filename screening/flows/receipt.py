@@ -149,7 +149,7 @@ def _original(item: Item, originals: Mapping[UUID, Item]) -> Item | None:
 
 
 def _results_of(upload: Upload, images: Sequence[Image]) -> defaultdict[UUID, list[Screening]]:
-    versions = list(ModelVersion.objects.all())
+    versions = list(ModelVersion.objects.defer("card"))
     chosen = [version.pk for version in versions if version.name in upload.models_chosen]
     rows = Screening.objects.filter(Q(model_version__in=chosen) | Q(upload=upload))
     return latest_results(rows, images, versions)
@@ -162,10 +162,10 @@ def latest_results(
 
     One query, and one for the versions where they are not known.
     """
-    versions = {version.pk: version for version in (ModelVersion.objects.all() if known is None else known)}
+    versions = {version.pk: version for version in (ModelVersion.objects.defer("card") if known is None else known)}
     by_key = {image.pk: image for image in images}
     latest: dict[tuple[UUID, UUID], Screening] = {}
-    for row in rows.filter(image__in=by_key).order_by("created_at"):
+    for row in rows.filter(image__in=by_key).defer("timings").order_by("created_at"):
         key = (row.image_id, row.model_version_id)
         if key not in latest or latest[key].pipeline != PIPELINE:
             latest[key] = row

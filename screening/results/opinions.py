@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from ml.vocabulary import marked
 from screening.results.models import PENDING, ModelVersion, Screening, ScreeningState, SeriesResult
 from screening.results.selectors import FLAGGED, NOT_ASSESSED, NOT_FLAGGED, WAITING, against, flag_word, why
+from screening.wording import decimal
 
 SERIES_CAVEAT: Final = marked("Mean of the top tenth of the slices: a ranking that has not been validated.")
 
@@ -34,6 +35,16 @@ class Score:
     @property
     def mark(self) -> str | None:
         return None if self.threshold is None else f"{self.threshold * 100:.2f}"
+
+    @property
+    def flags_at(self) -> str:
+        """From which score on the label raises a flag, if it does."""
+        return "" if self.threshold is None else _("flags at %(point)s") % {"point": decimal(self.threshold, 3)}
+
+    @property
+    def told(self) -> str:
+        """The score as sentences write it."""
+        return decimal(self.value, 3)
 
 
 @dataclass(frozen=True, slots=True)

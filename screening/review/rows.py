@@ -2,14 +2,16 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
+from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
+from django.utils.translation import ngettext
 
 from ml.vocabulary import NotAssessed
 from screening.results.models import Screening, ScreeningState, SeriesResult
@@ -17,10 +19,18 @@ from screening.results.opinions import Opinion, of_series, of_study
 from screening.results.selectors import NOT_ASSESSED, flag_word, study_word, why
 from screening.review.models import Answer, Review
 from screening.review.order import Place
+from screening.review.row_texts import RowText, RowTexts
 from screening.studies.models import Image, Study
 from screening.uploads.models import Upload
 from screening.users.models import User
 from screening.users.roles import READERS, sites_where
+
+# What a row asks of a screening, and no more of its picture and its model.
+_TOLD: Final = (
+    *("study", "state", "flagged", "code", "scores", "thresholds", "model_sha256", "image", "image__notes"),
+    *("model_version", "model_version__slug", "model_version__version", "model_version__labels"),
+)
+_IN_STUDY: Final = ("series_uid", "position", "sha256", "frame")  # the order of a study's pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,10 @@ class Reason:
 
     sentence: str
     pictures: int
+
+    @property
+    def counted(self) -> str:
+        return ngettext("%(n)s picture", "%(n)s pictures", self.pictures) % {"n": self.pictures}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,35 +55,26 @@ class Row:
     answers: tuple[str, ...]
     pictures: int
     cover: UUID | None
-    reasons: tuple[Reason, ...] = ()
-    has_score: bool = False
-    due: datetime | None = None
-    is_overdue: bool = False
-    held_by: str = ""
-
-    @property
-    def short(self) -> str:
-        return str(self.study.pk)[:8]
+    reasons: tuple[Reason, ...]
+    has_score: bool
+    due: datetime
+    is_overdue: bool
+    held_by: str
+    text: RowText
 
     @property
     def is_unseen(self) -> bool:
         """Whether models told nothing of this study, so that it may be answered at one stroke."""
         return not self.study.flagged and not self.has_score
 
-    @property
-    def badge(self) -> str:
-        return self.word.replace(" ", "-")
-
 
 def rows_of(places: Sequence[Place], held: Mapping[UUID, str] = MappingProxyType({})) -> list[Row]:
     """The studies of a page, in the given order, with a fixed number of queries."""
     study_ids = [place.study for place in places]
-    studies = Study.objects.filter(pk__in=study_ids).select_related("site").in_bulk()
+    studies = Study.objects.in_bulk(study_ids)
     screenings: dict[UUID, list[Screening]] = defaultdict(list)
-    found = Screening.objects.filter(study_id__in=study_ids, image__superseded=False).select_related(
-        "model_version", "image"
-    )
-    for screening in found.defer("model_version__card", "timings", "image__facts", "image__timings"):
+    found = Screening.objects.filter(study_id__in=study_ids, image__superseded=False)
+    for screening in found.select_related("model_version", "image").only(*_TOLD):
         screenings[screening.study_id].append(screening)
     series: dict[UUID, list[SeriesResult]] = defaultdict(list)
     for result in (
@@ -78,40 +83,52 @@ def rows_of(places: Sequence[Place], held: Mapping[UUID, str] = MappingProxyType
         series[result.study_id].append(result)
     images: dict[UUID, list[UUID]] = defaultdict(list)
     standing = Image.objects.filter(study_id__in=study_ids, superseded=False)
-    for study_id, image_id in standing.values_list("study_id", "pk"):
+    for study_id, image_id in standing.order_by(*_IN_STUDY).values_list("study_id", "pk"):
         images[study_id].append(image_id)
     answers = _answers(study_ids)
-    now = timezone.now()
-    rows = (_row(studies[pk], screenings[pk], series[pk], images[pk], answers[pk]) for pk in study_ids if pk in studies)
-    dues = {place.study: place.due for place in places}
+    texts = RowTexts(timezone.now())
     return [
-        replace(
-            row,
-            due=dues[row.study.pk],
-            is_overdue=dues[row.study.pk] <= now,
-            held_by=held.get(row.study.pk, ""),
+        _row(
+            studies[place.study],
+            place.due,
+            screenings[place.study],
+            series[place.study],
+            images[place.study],
+            answers[place.study],
+            held_by=held.get(place.study, ""),
+            texts=texts,
         )
-        for row in rows
+        for place in places
+        if place.study in studies
     ]
 
 
 def _row(
     study: Study,
+    due: datetime,
     screenings: Sequence[Screening],
     series: Sequence[SeriesResult],
     images: Sequence[UUID],
     answers: Sequence[str],
+    *,
+    held_by: str,
+    texts: RowTexts,
 ) -> Row:
+    cover = _cover(screenings, images)
     return Row(
         study=study,
         word=study_word(study),
         opinions=tuple(of_study(screenings, series)),
         answers=tuple(answers),
         pictures=len(images),
-        cover=_cover(screenings, images),
+        cover=cover,
         reasons=_reasons(screenings, series),
         has_score=any(row.state == ScreeningState.SCORED for row in screenings)
         or any(result.outcome == ScreeningState.SCORED for result in series),
+        due=due,
+        is_overdue=due <= texts.now,
+        held_by=held_by,
+        text=texts.of(study, due=due, cover=cover, pictures=len(images), held_by=held_by),
     )
 
 

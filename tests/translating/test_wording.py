@@ -85,3 +85,13 @@ def test_scripts_are_told_their_words_in_german_and_none_in_english():
     assert set(words) == {key.text for key in messages_of_scripts()}
     assert words["The zip is empty."] == "Das Zip ist leer."
     assert words["{n} file"] == ["{n} Datei", "{n} Dateien"]
+
+
+def test_a_word_that_was_drawn_in_one_language_is_drawn_anew_in_another():
+    told = []
+    for language in ("en", "de", "en"):
+        with override(language):
+            told.append(drawn('{% badge "flagged" %}'))
+
+    assert [re.sub("<[^>]*>", "", each).strip() for each in told] == ["flagged", "markiert", "flagged"]
+    assert told[0] == told[2] == drawn('{% include "_badge.html" with word="flagged" %}')
