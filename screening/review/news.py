@@ -9,6 +9,7 @@ from screening.review.blinding import Veil
 from screening.review.forms import FilterForm
 from screening.review.reading import lines_of
 from screening.review.shelves import InTray
+from screening.review.together import together
 from screening.review.trays import Tray, in_tray
 from screening.users.models import User
 
@@ -23,10 +24,8 @@ def news_of(user: User, query: QueryDict) -> str:
         since = None
     if since is None or since.tzinfo is None:
         return ""
-    fresh = 0
-    for tray in _trays(user, query):
-        for shelf in tray.shelves:
-            fresh += len(shelf.moments(COUNTED + 1, after=since))
+    shelves = [shelf for tray in _trays(user, query) for shelf in tray.shelves]
+    fresh = sum(map(len, together([shelf.moments(COUNTED + 1, after=since) for shelf in shelves])))
     return f"{COUNTED}+" if fresh > COUNTED else str(fresh or "")
 
 

@@ -1,6 +1,6 @@
 """All that waits to be read, in one order: the list "to read", and what `next` gives."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_datetime
 
 from screening.review.blinding import NOTHING, Veil
 from screening.review.order import Line, Place, Stop, read_order
-from screening.review.shelves import PAGE, InTray, page
+from screening.review.shelves import PAGE, InTray, pages
 from screening.review.trays import Filters, Tray, open_sites, tray_at
 from screening.users.models import Reads
 
@@ -59,8 +59,7 @@ class Lines:
 
     def page(self, spot: Spot, size: int = PAGE) -> ReadPage:
         """The studies that follow a spot in the order of reading, at most `size`."""
-        urgent = _front(self.urgent, spot.urgent, size + 1)
-        rest = _front(self.rest, spot.rest, size + 1)
+        urgent, rest = self._fronts(spot.urgent, spot.rest, size + 1)
         found = list(islice(read_order(urgent, rest, now=spot.told, last=spot.last), size + 1))
         shown = tuple(found[:size])
         return ReadPage(shown, _after(spot, shown) if len(found) > size else None)
@@ -72,10 +71,15 @@ class Lines:
     def ahead(self, *, but: Collection[UUID], size: int, now: datetime, last: Line | None) -> Iterator[Stop]:
         """What is to be read next and is none of `but`, in the order of reading: `size` studies, if so many wait."""
         urgent, rest = (
-            [place for place in _front(trays, None, len(but) + size) if place.study not in but]
-            for trays in (self.urgent, self.rest)
+            [place for place in front if place.study not in but] for front in self._fronts(None, None, len(but) + size)
         )
         return islice(read_order(urgent, rest, now=now, last=last), size)
+
+    def _fronts(self, urgent: Place | None, rest: Place | None, size: int) -> tuple[list[Place], list[Place]]:
+        """The first places of both lines behind one of each."""
+        asked = [*((tray, urgent) for tray in self.urgent), *((tray, rest) for tray in self.rest)]
+        found = [shown.places for shown in pages(asked, size=size)]
+        return _merged(found[: len(self.urgent)], size), _merged(found[len(self.urgent) :], size)
 
 
 def lines_of(veil: Veil) -> Lines:
@@ -96,9 +100,8 @@ def lines_of(veil: Veil) -> Lines:
     )
 
 
-def _front(trays: Sequence[InTray], after: Place | None, size: int) -> list[Place]:
-    pages = (page(tray, after=after, size=size).places for tray in trays)
-    return list(islice(merge(*pages, key=lambda place: place.key), size))
+def _merged(fronts: Iterable[Sequence[Place]], size: int) -> list[Place]:
+    return list(islice(merge(*fronts, key=lambda place: place.key), size))
 
 
 def _after(spot: Spot, shown: Sequence[Stop]) -> Spot:

@@ -48,8 +48,10 @@ IN_ORDER = urlencode({"tray": "to_read"})
 @require_GET
 def to_read(request: HttpRequest) -> HttpResponse:
     """One page of what waits, in the order of reading."""
-    reader = reader_of(request)
-    veil = Veil(reader)
+    veil = Veil(request.user)
+    reader = veil.user
+    if not isinstance(reader, User) or not veil.reading:  # as `reader_of` asks, without a question of its own
+        raise Http404
     if sees_no_tray(veil):
         return redirect("review:blinded")
     sites = open_sites(veil)

@@ -7,16 +7,17 @@ the last study of the page before, so that answers given meanwhile skip or repea
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from screening.results.models import Screening
 from screening.review.order import Place
+from screening.review.together import Rows, together
 from screening.studies.models import Study
 
 PAGE: Final = 25
@@ -38,16 +39,15 @@ class Shelf:
     studies: QuerySet[Study]
     limit: timedelta
 
-    def front(self, after: Place | None, size: int, *, newest: bool = False) -> list[datetime]:
-        """The first due times of the shelf, or the first behind a place."""
-        start = after.due - self.limit if after else None
-        return [moment + self.limit for moment in self.moments(size, after=start, newest=newest)]
+    def front(self, after: Place | None, size: int, *, newest: bool = False) -> Rows:
+        """When the first studies of the shelf were complete, or the first behind a place."""
+        return self.moments(size, after=after.due - self.limit if after else None, newest=newest)
 
-    def moments(self, size: int, *, after: datetime | None = None, newest: bool = False) -> list[datetime]:
-        """When the first studies of the shelf were complete, or the last ones."""
+    def moments(self, size: int, *, after: datetime | None = None, newest: bool = False) -> Rows:
+        """When the first studies of the shelf were complete, or the last ones: one column."""
         beyond = {"completed_at__lt" if newest else "completed_at__gt": after} if after else {}
         ahead = self.studies.filter(**beyond).order_by("-completed_at" if newest else "completed_at")
-        return [moment for moment in ahead.values_list("completed_at", flat=True)[:size] if moment]
+        return ahead.values_list("completed_at")[:size]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +64,19 @@ class InTray:
         shelves = tuple(Shelf(shelf.studies.exclude(pk=study), shelf.limit) for shelf in self.shelves)
         return InTray(self.studies.exclude(pk=study), self.limits, shelves, few)
 
-    def front(self, after: Place | None, size: int, *, newest: bool = False) -> list[datetime]:
-        """The first due times of the tray, or the first behind a place; the last ones where the newest come first."""
-        if self.few is not None:
-            dues = [due for due in self.few.values() if after is None or due != after.due]
-            dues = [due for due in dues if after is None or (due < after.due) == newest]
-        else:
-            dues = [due for shelf in self.shelves for due in shelf.front(after, size, newest=newest)]
-        return sorted(dues, reverse=newest)[:size]
+    def behind(self, after: Place | None, *, newest: bool = False) -> list[datetime]:
+        """The due times of the few that may follow a place; none where the tray has shelves."""
+        dues = [due for due in (self.few or {}).values() if after is None or due != after.due]
+        return [due for due in dues if after is None or (due < after.due) == newest]
 
-    def between(self, first: datetime | None, last: datetime | None) -> dict[UUID, datetime]:
+    def between(self, first: datetime | None, last: datetime | None) -> QuerySet[Study]:
         """The studies due from one moment to another, both included."""
-        if self.few is not None:
-            inside = (first or datetime.min.replace(tzinfo=UTC), last or datetime.max.replace(tzinfo=UTC))
-            return {pk: due for pk, due in self.few.items() if inside[0] <= due <= inside[1]}
-        return dues_of(self.studies.filter(self._due(first, last)), self.limits)
+        return self.studies.filter(self._due(first, last))
+
+    def few_between(self, first: datetime | None, last: datetime | None) -> dict[UUID, datetime]:
+        """The same of the few."""
+        inside = (first or datetime.min.replace(tzinfo=UTC), last or datetime.max.replace(tzinfo=UTC))
+        return {pk: due for pk, due in (self.few or {}).items() if inside[0] <= due <= inside[1]}
 
     def _due(self, first: datetime | None, last: datetime | None) -> Q:
         alike: dict[timedelta, list[UUID]] = defaultdict(list)  # mostly all: then it is one range of one index
@@ -93,15 +91,52 @@ class InTray:
         return found
 
 
+Asked = Sequence[tuple[InTray, Place | None]]  # trays, and behind which place of each
+Span = tuple[datetime | None, datetime | None]  # due from and until, both included
+
+
 def page(tray: InTray, *, after: Place | None, size: int = PAGE, newest: bool = False) -> Page:
-    """The places that follow `after`, at most `size`.
+    """The places that follow `after`, at most `size`."""
+    return pages([(tray, after)], size=size, newest=newest)[0]
+
+
+def pages(asked: Asked, *, size: int = PAGE, newest: bool = False) -> list[Page]:
+    """Of each tray the places that follow a place, at most `size`: three statements where the engine can join them.
 
     Only the groups of equal moments at both ends are read beyond the page: a moment is that
     of one commit, so such a group is as large as a batch.
     """
-    last = tray.front(after, size + 1, newest=newest)[size:]
-    ends = (after.due if after else None, last[0] if last else None)
-    places = places_of(tray.between(*(reversed(ends) if newest else ends)))
+    spans: list[Span] = []
+    for (_tray, after), front in zip(asked, _fronts(asked, size + 1, newest=newest), strict=True):
+        first, last = after.due if after else None, front[size] if len(front) > size else None
+        spans.append((last, first) if newest else (first, last))
+    found = _between([tray for tray, _after in asked], spans)
+    tops = top_scores([pk for dues in found for pk in dues])
+    return [
+        _page(_in_order(dues, tops), after, size, newest=newest)
+        for (_tray, after), dues in zip(asked, found, strict=True)
+    ]
+
+
+def _fronts(asked: Asked, size: int, *, newest: bool) -> Iterator[list[datetime]]:
+    """Of each tray the first due times, or the first behind a place; the last ones where the newest come first."""
+    answers = iter(
+        together([shelf.front(after, size, newest=newest) for tray, after in asked for shelf in tray.shelves])
+    )
+    for tray, after in asked:
+        dues = tray.behind(after, newest=newest)
+        dues += [moment + shelf.limit for shelf in tray.shelves for (moment,) in next(answers)]
+        yield sorted(dues, reverse=newest)[:size]
+
+
+def _between(trays: Sequence[InTray], spans: Sequence[Span]) -> list[dict[UUID, datetime]]:
+    """Of each tray the studies due in its span, and when."""
+    asked = list(zip(trays, spans, strict=True))
+    answers = iter(together([_columns(tray.between(*span)) for tray, span in asked if tray.few is None]))
+    return [_dues(next(answers), tray.limits) if tray.few is None else tray.few_between(*span) for tray, span in asked]
+
+
+def _page(places: list[Place], after: Place | None, size: int, *, newest: bool) -> Page:
     if newest:
         places.reverse()
     if after:
@@ -112,13 +147,23 @@ def page(tray: InTray, *, after: Place | None, size: int = PAGE, newest: bool = 
 
 def dues_of(studies: QuerySet[Study], limits: Limits) -> dict[UUID, datetime]:
     """When each of these studies is due; none for one that is not complete."""
-    rows = studies.order_by().values_list("pk", "site_id", "completed_at")
+    return _dues(_columns(studies), limits)
+
+
+def _columns(studies: QuerySet[Study]) -> Rows:
+    return studies.order_by().values_list("pk", "site_id", "completed_at")
+
+
+def _dues(rows: Iterable[tuple[Any, ...]], limits: Limits) -> dict[UUID, datetime]:
     return {pk: moment + limits[site] for pk, site, moment in rows if moment}
 
 
 def places_of(dues: Mapping[UUID, datetime]) -> list[Place]:
     """The places of these studies, in their order."""
-    tops = top_scores(list(dues))
+    return _in_order(dues, top_scores(list(dues)))
+
+
+def _in_order(dues: Mapping[UUID, datetime], tops: Mapping[UUID, float]) -> list[Place]:
     return sorted((Place(due, tops.get(pk, 0.0), pk) for pk, due in dues.items()), key=lambda place: place.key)
 
 

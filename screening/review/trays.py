@@ -21,6 +21,7 @@ from screening.results.models import Screening, SeriesResult
 from screening.review.blinding import Veil
 from screening.review.order import Line, Place
 from screening.review.shelves import PAGE, InTray, Page, Shelf, dues_of, page, places_of
+from screening.review.tallies import tally
 from screening.studies.models import Study, StudyState
 from screening.users.models import Site, User
 from screening.wording import count
@@ -120,11 +121,13 @@ def tray_at(sites: Sequence[Site], filters: Filters, *, but: Q | None = None) ->
         studies = studies.filter(upload_id=filters.upload)
     found = studies.filter(site__in=list(limits), state__in=states)
     if filters.model:
-        looked = _looked(filters.model, flagged=filters.tray == Tray.FLAGGED)
-        found, studies = found.filter(looked), studies.filter(looked)
+        seen = _seen(filters.model, flagged=filters.tray == Tray.FLAGGED)
         rows = Screening.objects.filter(model_version_id=filters.model, site__in=list(limits)).order_by()
         if rows[: FEW + 1].count() <= FEW:  # all that the model saw is read sooner than a page of it is found
-            return InTray(found, limits, few=dues_of(found.filter(pk__in=rows.values("study_id")), limits))
+            found = found.filter(pk__in=seen.filter(site__in=list(limits)).values("study_id"))
+            return InTray(found, limits, few=dues_of(found, limits))
+        looked = Exists(seen.filter(study=OuterRef("pk")))
+        found, studies = found.filter(looked), studies.filter(looked)
     shelves = (
         Shelf(studies.filter(site_id=site, state=state), limits[site]) for site, state in product(limits, states)
     )
@@ -140,13 +143,13 @@ def states_of(answered: Answered) -> tuple[StudyState, ...]:
     }[answered]
 
 
-def _looked(model: UUID, *, flagged: bool) -> Exists:
-    """Whether a model looked at a study, or flagged it: a picture of it, or a series, of which it saw the pictures."""
-    rows = Screening.objects.filter(model_version_id=model, study=OuterRef("pk"))
-    if flagged:
-        series = SeriesResult.objects.filter(study=OuterRef("study"), model_version_id=model, flagged=True)
-        rows = rows.filter(Q(flagged=True) | Exists(series))
-    return Exists(rows)
+def _seen(model: UUID, *, flagged: bool) -> QuerySet[Screening]:
+    """What a model looked at, or flagged: a picture, or a series, of which it saw the pictures."""
+    rows = Screening.objects.filter(model_version_id=model)
+    if not flagged:
+        return rows
+    series = SeriesResult.objects.filter(study=OuterRef("study"), model_version_id=model, flagged=True)
+    return rows.filter(Q(flagged=True) | Exists(series))
 
 
 def _membership(tray: Tray) -> Q:
@@ -182,8 +185,16 @@ class Waiting:
 def waiting(sites: Sequence[Site], tray: Tray, *, but: Q | None = None) -> Waiting:
     """Tell what of these sites is unanswered, without what `but` names."""
     trays = {each: tray_at(sites, Filters(tray=each), but=but) for each in Tray}
-    complete = sorted(moment for shelf in trays[tray].shelves for moment in shelf.moments(COUNTED + 1))
-    return waiting_since(complete, counts={each.value: _count(found.studies) for each, found in trays.items()})
+    found = tally([each.studies for each in trays.values()], trays[tray].shelves, most=COUNTED)
+    numbers = dict(zip(trays, found.counts, strict=True))
+    return Waiting(
+        counts={
+            each.value: str(number) if number <= COUNTED else f"{count(COUNTED)}+" for each, number in numbers.items()
+        },
+        since=found.since,
+        mean=timezone.now() - found.mean if found.mean else None,
+        first_only=COUNTED if numbers[tray] > COUNTED else 0,
+    )
 
 
 def waiting_since(complete: Sequence[datetime], counts: dict[str, str]) -> Waiting:
@@ -195,9 +206,3 @@ def waiting_since(complete: Sequence[datetime], counts: dict[str, str]) -> Waiti
         mean=sum((now - moment for moment in counted), timedelta()) / len(counted) if counted else None,
         first_only=COUNTED if len(complete) > COUNTED else 0,
     )
-
-
-def _count(studies: QuerySet[Study]) -> str:
-    # In the order of the shelves, so that a planner takes them: those that wait may all lie at the end of the table.
-    number = studies.order_by("site_id", "state", "completed_at")[: COUNTED + 1].count()
-    return str(number) if number <= COUNTED else f"{count(COUNTED)}+"

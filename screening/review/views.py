@@ -60,7 +60,7 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
     filters = form.filters(Tray(tray))
     sites, hidden = trays.open_sites(veil), trays.hidden_by(veil)
     page = find(trays.tray_at(sites, filters, but=hidden), filters, after=Place.parse(request.GET.get("after", "")))
-    versions = list(ModelVersion.objects.all())
+    versions = list(ModelVersion.objects.defer("card"))
     rows = rows_of(page.places, held_by_others(reader, sites))
     context = {
         "tray": filters.tray,

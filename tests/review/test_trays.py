@@ -252,17 +252,6 @@ def test_trays_are_counted_exactly_up_to_a_bound_and_said_to_hold_more_beyond(
     assert '<span class="count">2+</span>' in page_of_three.text
 
 
-def test_a_page_takes_the_same_number_of_queries_however_many_studies_it_shows(
-    client, reader, upload, version, django_assert_max_num_queries
-):
-    for n in range(25):
-        flagged(upload, version, minute=n)
-    client.force_login(reader)
-
-    with django_assert_max_num_queries(24):
-        assert len(listed(client)) == 25
-
-
 def test_every_tray_uses_the_words_and_never_a_forbidden_one(client, reader, upload, version):
     flagged(upload, version)
     not_assessed(upload, version)
