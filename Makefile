@@ -16,12 +16,14 @@ BIN := $(VENV)/bin
 checksum = $(shell cksum < $(1) | tr ' ' '-')
 RUN_STAMP := $(VENV)/installed-run-$(call checksum,requirements/run.txt)
 DEV_STAMP := $(VENV)/installed-dev-$(call checksum,requirements/dev.txt)
+# Servers that the service is compared with, apart from what it runs on.
+AGAINST := .venv-against
 # The first Python on PATH that fits, unless PYTHON names one.
 SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 FIND_PYTHON = for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c "$(SUITS)" 2>/dev/null && { command -v "$$python"; break; }; done
 
-.PHONY: help up test lint types format messages migrations bench faults clean
+.PHONY: help up test lint types format messages migrations bench against faults clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
@@ -54,13 +56,17 @@ migrations: $(DEV_STAMP)
 	@SECRET_KEY=$${SECRET_KEY:-only-for-this-check} $(BIN)/python manage.py makemigrations --check --dry-run
 
 bench: $(DEV_STAMP) ## Measure: one JSON line per figure (ARGS as for test)
-	@exec $(BIN)/python -m pytest tests/benchmarks --run-benchmarks -s -q $(ARGS)
+	@exec $(BIN)/python -m pytest tests/benchmarks --ignore=tests/benchmarks/test_against.py --run-benchmarks -s -q $(ARGS)
+
+against: $(DEV_STAMP) ## Compare with what people would use instead: Flask, LitServe, BentoML (BENCH_IMAGES=1000 BENCH_LARGE=100)
+	@$(MAKE) VENV=$(AGAINST) $(AGAINST)/installed-against-$(call checksum,requirements/against.txt)
+	@AGAINST_PYTHON=$(CURDIR)/$(AGAINST)/bin/python exec $(BIN)/python -m pytest tests/benchmarks/test_against.py --run-benchmarks -s -q $(ARGS)
 
 faults: $(DEV_STAMP) ## Run the long campaigns: workers killed, the broker lost, one folder through two doors
 	@exec $(BIN)/python -m pytest tests/faults tests/races tests/parity tests/contract tests/client/test_resuming.py --run-campaign -s $(ARGS)
 
-clean: ## Remove the virtual environment and caches; var, the state, stays
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## Remove the virtual environments and caches; var, the state, stays
+	rm -rf $(VENV) $(AGAINST) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Both stamps share one environment: dev.txt holds run.txt's versions and more.
 $(VENV)/installed-%:

@@ -11,7 +11,10 @@ import pytest
 
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL") == "1"
 ALLOWED = "GPU"  # the one thing that no machine can be made to have
-KINDS = {"benchmark": ("--run-benchmarks", "make bench"), "campaign": ("--run-campaign", "make faults")}
+KINDS = {
+    "benchmark": ("--run-benchmarks", "make bench` and `make against"),
+    "campaign": ("--run-campaign", "make faults"),
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import psutil
@@ -14,7 +15,6 @@ from ml.images.plain import read_plain
 from ml.images.plane import make_plane
 from ml.images.preview import make_preview
 from ml.inference import Scorer
-from tests.workers.processes import Process
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -59,7 +59,14 @@ def _marked(plane: bytes, number: int) -> bytes:
     return bytes([number]) + plane[1:]
 
 
-def used(worker: Process) -> dict[str, float]:
+class Running(Protocol):
+    """Whatever has a process: a worker, a server."""
+
+    @property
+    def pid(self) -> int: ...
+
+
+def used(worker: Running) -> dict[str, float]:
     """Give processor seconds of a worker and all below it so far, and the most memory it held in MB."""
     everyone = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
     return {

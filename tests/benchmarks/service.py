@@ -3,17 +3,22 @@
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import psutil
+from django.conf import settings
 
+from chest_client import Client
+from ml.vocabulary import DISCLAIMER_VERSION
 from screening.audit.actor import Actor
 from screening.flows.acts import seal_upload
 from screening.results.models import Explanation, ExplanationState
 from screening.uploads.models import Item, ItemState, Upload, UploadState
-from screening.users.models import Role, Site, User
+from screening.users.models import ApiToken, Role, Scope, Site, User
 from tests.benchmarks.sending import open_and_send, send
+from tests.client.service import answers, free_port
 from tests.factories import SiteFactory, UserFactory
 from tests.workers.processes import Process, running, until
 
@@ -64,6 +69,22 @@ def service(environment: Callable[..., dict[str, str]], folder: Path, **variable
         for worker in (inference, ingest):
             worker.start().wait_for_beat()
         yield Service(ingest, inference, site, UserFactory(role_at=(site, Role.STAFF)))
+
+
+@contextmanager
+def door(
+    environment: Callable[..., dict[str, str]], folder: Path, site: Site, **variables: str
+) -> Iterator[tuple[Client, Process]]:
+    """Start the web processes of `make up`, and give a client with a token of a site: the way in for programs."""
+    port, user = free_port(), UserFactory(role_at=(site, Role.INTEGRATOR))
+    scopes, expiry = [Scope.READ, Scope.UPLOAD], timedelta(days=1)
+    about = {"user": user, "site": site, "name": "a program", "disclaimer_version": DISCLAIMER_VERSION}
+    _, token = ApiToken.objects.create(**about, scopes=scopes, expiry=expiry)
+    config = replace(settings.CONFIG, port=port)
+    process = Process("web", environment(**variables), folder, config=config)
+    with running(process.start()), Client(f"http://127.0.0.1:{port}", token) as client:
+        until(lambda: answers(port), 120, f"no answer:\n{process.tail()}", every=0.1)
+        yield client, process
 
 
 def first_claim() -> None:

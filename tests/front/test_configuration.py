@@ -162,13 +162,27 @@ def test_no_password_stands_in_a_file_of_the_repository():
 
 
 def test_lists_of_packages_name_no_index_and_hash_everything():
-    for name in ("run.txt", "dev.txt", "gpu.txt", "s3.txt"):
+    for name in ("run.txt", "dev.txt", "gpu.txt", "s3.txt", "against.txt"):
         text = (ROOT / "requirements" / name).read_text()
         packages = re.findall(r"^[A-Za-z0-9].*(?:\n {4}.*)*", text, re.MULTILINE)
         assert "://" not in text
         assert "--index-url" not in text
         assert len(packages) > (10 if name == "s3.txt" else 50)
         assert all("--hash=sha256:" in package for package in packages)
+
+
+def versions_in(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / name).read_text()
+    return dict(re.findall(r"^([A-Za-z0-9][^=\s]*)==(\S+)", text, re.MULTILINE))
+
+
+def test_servers_that_are_compared_with_compute_by_the_versions_that_the_service_computes_by():
+    theirs, ours = versions_in("against.txt"), versions_in("run.txt") | versions_in("openvino.txt")
+    computing = ("tensorflow-cpu", "keras", "openvino", "numpy", "pillow", "safetensors")
+
+    assert {name: theirs[name] for name in computing} == {name: ours[name] for name in computing}
+    assert {"litserve", "bentoml"} <= theirs.keys()
+    assert not {"litserve", "bentoml"} & (ours | versions_in("dev.txt")).keys()
 
 
 def test_gpu_list_holds_no_second_tensorflow():
