@@ -6,6 +6,7 @@ reclaimed; one that ran out while the worker was computing counts against the ro
 a poison row ends in quarantine and its innocent neighbours do not.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
@@ -15,6 +16,7 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from screening.retrying import again_on_conflict
 
@@ -39,6 +41,7 @@ class Leased(models.Model):
         abstract = True
 
 
+_refused: float | None = None  # the moment of this process at which the database last did not do what was asked
 FREE: Final[dict[str, Any]] = {"lease_token": None, "lease_until": None, "computing": False}
 Row = TypeVar("Row", bound=Leased)
 
@@ -122,8 +125,22 @@ def give_back(model: type[Row], lease: Lease, **changes: Any) -> int:
         return given + rows.filter(lease_token=lease.token).update(**FREE, **changes)
 
 
+def note_refusal() -> None:
+    """Remember that the database is away or full at this moment: nobody renews a lease on it, either."""
+    global _refused  # noqa: PLW0603 - what this process saw, of the one database that it has
+    _refused = time.monotonic()
+
+
 def back_since() -> datetime | None:
-    """When a database server started; None where there is no server. By its own clock, as the leases are."""
+    """Since when leases can be renewed, as far as is known here; None if nothing was ever in their way.
+
+    A server began then, or refused this process for the last time. By the database's clock, as the leases are.
+    """
+    known = [moment for moment in (_server_began(), _last_refused()) if moment]
+    return max(known, default=None)
+
+
+def _server_began() -> datetime | None:
     if connection.vendor != "postgresql":
         return None
     with connection.cursor() as cursor:
@@ -132,14 +149,33 @@ def back_since() -> datetime | None:
         return began
 
 
+def _last_refused() -> datetime | None:
+    if _refused is None:
+        return None
+    if connection.vendor != "postgresql":  # one machine, one clock
+        return timezone.now() - timedelta(seconds=time.monotonic() - _refused)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT STATEMENT_TIMESTAMP()")
+        now: datetime = cursor.fetchone()[0]
+    return now - timedelta(seconds=time.monotonic() - _refused)
+
+
 def database_was_away(row: Leased, back: datetime | None) -> bool:
-    """Whether a lease ran out because nobody could renew it: the database came `back` after its last renewal.
+    """Whether a lease may have run out because nobody could renew it: the database came `back` after its last renewal.
 
     It then says nothing of the worker, which may live, nor of the row.
     """
     if back is None or row.lease_until is None:
         return False
     return row.lease_until - timedelta(seconds=settings.CONFIG.lease_seconds) < back
+
+
+def died(row: Leased, back: datetime | None) -> bool:
+    """Whether a lease that ran out tells of a death while the row was computed. Where it does not, nothing counts."""
+    if row.computing and database_was_away(row, back):
+        row.attempts = max(0, row.attempts - 1)
+        return False
+    return row.computing
 
 
 def reclaim(rows: list[Row]) -> list[Row]:
@@ -152,13 +188,13 @@ def reclaim(rows: list[Row]) -> list[Row]:
     poison = []
     back = back_since() if rows else None
     for row in rows:
-        died = row.computing and not database_was_away(row, back)
-        if died and row.alone:
+        dead = died(row, back)
+        if dead and row.alone:
             row.deaths += 1
             row.rank += BEHIND_SECONDS
             if row.deaths >= DEATHS_ALONE:
                 poison.append(row)
-        elif died:
+        elif dead:
             row.alone = True
         row.lease_token, row.lease_until, row.computing = None, None, False
     return poison

@@ -13,8 +13,13 @@ P = ParamSpec("P")
 R = TypeVar("R")
 TRIES: Final = 5
 PASSING: Final = frozenset({"40001", "40P01"})  # serialization failure, deadlock (PostgreSQL, appendix A)
-# Shut down by hand, crashed, starting; no connection left. Class 08 is a connection that was lost.
-AWAY: Final = frozenset({"57P01", "57P02", "57P03", "53300"})
+NO_ROOM: Final = frozenset({"53100"})
+# Shut down by hand, crashed, starting; no connection left; its disk fails. Class 08 is a connection that was lost.
+AWAY: Final = NO_ROOM | {"57P01", "57P02", "57P03", "53300", "58030"}
+# Taken by another for too long; no room on the disk; a disk that fails, as one does whose quota is used up.
+AWAY_ON_SQLITE: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+)
 
 
 def _passes(error: Exception) -> bool:
@@ -25,16 +30,22 @@ def _passes(error: Exception) -> bool:
 
 
 def database_is_away(error: Exception) -> bool:
-    """Whether an error says that the database does not answer, and nothing of what was asked of it.
+    """Whether an error says that the database does not answer or has no room, and nothing of what was asked of it.
 
     A row that the database refuses raises an OperationalError, too: it is not to be asked for ever.
     """
     cause = error.__cause__
     code = getattr(cause, "sqlite_errorcode", None)
     if code is not None:
-        return code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+        return code & 0xFF in AWAY_ON_SQLITE
     state = getattr(cause, "sqlstate", None)
     return state.startswith("08") or state in AWAY if state else isinstance(error, OperationalError | InterfaceError)
+
+
+def database_is_full(error: Exception) -> bool:
+    """Whether an error says that the disk of the database has no room left."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or getattr(error.__cause__, "sqlstate", None) in NO_ROOM
 
 
 def again_on_conflict(function: Callable[P, R]) -> Callable[P, R]:

@@ -21,7 +21,8 @@ from workers.supervisor.valkey import EmbeddedValkey
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Keep the test database of SQLite in a file: threads and worker processes meet in it, as in the service."""
     if connection.vendor == "sqlite":
-        connection.settings_dict["TEST"]["NAME"] = str(STATE / "test.sqlite3")
+        folder = Path(os.environ.get("TEST_SQLITE_FOLDER") or STATE)  # a disk that a test may fill
+        connection.settings_dict["TEST"]["NAME"] = str(folder / "test.sqlite3")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -124,7 +124,7 @@ def _decoded(items: Iterable[Item], stop: Stop) -> Iterator[Prepared]:
         folder = _preparing()
         try:
             outcome = decode(item, folder)
-        except StoreAway:
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         reach("ingest.decoded")
@@ -146,7 +146,7 @@ def _flushed(decoded: Iterable[Prepared]) -> Generator[list[Prepared], None, Non
                 gathered, started = [], time.monotonic()
         if gathered:
             yield gathered
-    except (StoreAway, GeneratorExit):
+    except BaseException:  # the end of whoever takes them included
         for prepared in gathered:
             shutil.rmtree(prepared.folder, ignore_errors=True)
         raise

@@ -1,5 +1,6 @@
 """Keep a lease alive while its batch is worked on, and no longer than its hand makes progress."""
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,8 @@ RELEASE: Final[dict[type[Leased], Callable[[Lease], int]]] = {
     Letter: release_letters,
 }
 GIVE_BACK_SECONDS: Final = 0.5  # between two tries
+RENEW_AGAIN_SECONDS: Final = 1.0  # after a try that failed: before anybody takes the lease for one of the dead
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 STUCK_SECONDS: Final = 180.0  # a hand without progress for so long has its lease run out
 
 _kept: dict[UUID, tuple[type[Leased], Lease]] = {}
@@ -44,7 +47,7 @@ def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Itera
     The lines of a batch carry its token as `lease` and the uploads of its rows as `uploads`, by which they meet the
     lines of the requests that brought them. A hand that hangs loses its rows: they are renewed only while it makes
     progress, so that another worker takes them over even if nobody kills this one. Where the body ends because the
-    database does not answer, the rows are given back as soon as it does.
+    database does not answer, or because a disk is full, the rows are given back as soon as the database takes them.
     """
     done, owner, owed = threading.Event(), threading.get_ident(), False
     keeper = threading.Thread(target=_renew, args=(model, lease, owner, done), name="keeper", daemon=True)
@@ -55,8 +58,8 @@ def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Itera
             lease=str(lease.token), uploads=sorted({str(upload) for upload in uploads})
         ):
             yield
-    except (DatabaseError, InterfaceError) as error:
-        if database_is_away(error):  # no fault of the rows, and this process lives
+    except (DatabaseError, InterfaceError, OSError) as error:
+        if _passes(error):  # no fault of the rows, and this process lives
             owed = True
             threading.Thread(target=_give_back, args=(model, lease), name="giver", daemon=True).start()
         raise
@@ -65,6 +68,10 @@ def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Itera
             _kept.pop(lease.token, None)
         done.set()
         keeper.join()
+
+
+def _passes(error: Exception) -> bool:
+    return error.errno in NO_ROOM if isinstance(error, OSError) else database_is_away(error)
 
 
 def _give_back(model: type[Leased], lease: Lease) -> None:
@@ -91,8 +98,9 @@ def give_back_all() -> int:
 
 def _renew(model: type[Leased], lease: Lease, owner: int, done: threading.Event) -> None:
     told = log.bind(rows=model.__name__, lease=str(lease.token))  # a thread of its own carries no names of the batch
+    rest = lease.seconds / 3
     try:
-        while not done.wait(lease.seconds / 3):
+        while not done.wait(rest):
             if PROGRESS.age(owner) > STUCK_SECONDS:
                 told.error("lease_left_to_expire", stuck_seconds=STUCK_SECONDS)
                 return
@@ -104,5 +112,8 @@ def _renew(model: type[Leased], lease: Lease, owner: int, done: threading.Event)
             ) as problem:  # the next turn tries again; a lost lease is fenced at commit
                 told.warning("lease_not_renewed", reason=type(problem).__name__)
                 connections.close_all()
+                rest = min(RENEW_AGAIN_SECONDS, lease.seconds / 3)
+            else:
+                rest = lease.seconds / 3
     finally:
         connections.close_all()

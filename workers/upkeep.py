@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, connections
 
 from screening.api.repeating import forget_old_requests
 from screening.audit.actor import Actor
@@ -23,11 +23,13 @@ from screening.flows.correcting import corrections_asked
 from screening.flows.reclaim import reclaim_expired
 from screening.flows.scripted import answer_scripted
 from screening.flows.settle import settle_all
+from screening.leasing import note_refusal
 from screening.outbox.leases import reclaim_sendings
 from screening.outbox.outcomes import drop_old_sendings
 from screening.queue import Call, publish
 from screening.results.explanations import next_version
 from screening.results.leases import lanes_with_work
+from screening.retrying import database_is_away
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState
 from workers.crew import PROGRESS
 from workers.reporting import report
@@ -94,6 +96,8 @@ def look_after(duties: tuple[tuple[str, Callable[[], int]], ...] = DUTIES) -> di
             done[name] = int(duty() or 0)
         except Exception as problem:  # noqa: BLE001 - the reconciler's boundary: record, try again next turn
             report("duty_failed", problem, duty=name)
+            if isinstance(problem, DatabaseError | InterfaceError) and database_is_away(problem):
+                note_refusal()
             connections.close_all()
     if any(count for name, count in done.items() if name != "called"):
         log.info("looked_after", **done)

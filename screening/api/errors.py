@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import structlog
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -15,9 +15,12 @@ from rest_framework.views import exception_handler, set_rollback
 
 from ml.vocabulary import DISCLAIMER
 from screening.errors import ScreeningError
+from screening.retrying import database_is_full
 
 log = structlog.get_logger(__name__)
 BUSY_SECONDS: Final = 5
+FULL_SECONDS: Final = 30  # somebody has to make room
+WITHOUT_ROOM: Final = 507
 
 # What DRF raises itself, by its class: code and advice. The first that fits is taken.
 WORDS: Final[tuple[tuple[type[Exception], str, str | Promise], ...]] = (
@@ -44,13 +47,14 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Answer an expected failure in our words. Anything else is a bug and surfaces as one."""
     if isinstance(exc, ScreeningError):
         set_rollback()
-        later = {"Retry-After": str(BUSY_SECONDS)} if exc.http_status == 503 else None
+        seconds = {503: BUSY_SECONDS, WITHOUT_ROOM: FULL_SECONDS}.get(exc.http_status)
+        later = {"Retry-After": str(seconds)} if seconds else None
         return Response(body(exc.code, exc.what_happened, exc.what_to_do), status=exc.http_status, headers=later)
     if isinstance(exc, SuspiciousOperation):  # too many fields or files, as Django counts them
         message = _("The request holds more fields or files than are accepted.")
         return Response(body("limit_exceeded", message, _("Send fewer at a time.")), status=413)
-    if isinstance(exc, OperationalError):
-        return _busy(exc)
+    if isinstance(exc, OperationalError | InterfaceError):
+        return _full(exc) if database_is_full(exc) else _busy(exc)
     response = exception_handler(exc, context)
     if response is not None:
         response.data = _in_our_words(exc, response)
@@ -62,7 +66,14 @@ def body(code: str, message: str, what_to_do: str | Promise) -> dict[str, str]:
     return {"code": code, "message": message, "what_to_do": str(what_to_do), "disclaimer": DISCLAIMER}
 
 
-def _busy(exc: OperationalError) -> Response:
+def _full(exc: Exception) -> Response:
+    log.error("database_full", exc_info=exc)
+    message = _("The disk of the database has no room left. Nothing was changed.")
+    answer = body("database_full", message, _("Tell the operator, and try again once there is room."))
+    return Response(answer, status=503, headers={"Retry-After": str(FULL_SECONDS)})
+
+
+def _busy(exc: Exception) -> Response:
     log.error("database_did_not_answer", exc_info=exc)
     message = _("The database did not answer in time.")
     answer = body("busy", message, _("Try again in %(n)s seconds.") % {"n": BUSY_SECONDS})

@@ -109,7 +109,7 @@ def _headers(method: str, operation: Operation) -> None:
         headers = dict(HEADERS)
         if etagged and status in {"200", "304"}:
             headers["ETag"] = ETAG
-        if status in {"429", "503"} or (status == "202" and method == "get"):
+        if status in {"429", "503", "507"} or (status == "202" and method == "get"):
             headers["Retry-After"] = AGAIN
         if method == "post" and status < "300":
             headers["Idempotency-Replayed"] = REPLAYED

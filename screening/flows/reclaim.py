@@ -64,7 +64,7 @@ def _reclaim_items() -> int:
         rows = list(late.select_for_update(skip_locked=True, of=("self",))[:AT_ONCE])
         back = leasing.back_since() if rows else None
         for row in rows:
-            row.deaths += row.computing and not leasing.database_was_away(row, back)
+            row.deaths += leasing.died(row, back)
         hopeless = [row for row in rows if row.deaths >= MOST_WORKER_DEATHS]
         return_items([row for row in rows if row not in hopeless])
         for site_id in sorted({row.upload.site_id for row in hopeless}):
@@ -87,9 +87,10 @@ def _reclaim_archives() -> int:
         back = leasing.back_since() if rows else None
         for row in rows:
             deaths = row.deaths + (not leasing.database_was_away(row, back))
+            leasing.died(row, back)
             to = ArchiveState.REJECTED if deaths >= MOST_WORKER_DEATHS else ArchiveState.RECEIVED
             code = "archive_unreadable" if to == ArchiveState.REJECTED else ""
-            Archive.objects.filter(pk=row.pk).update(deaths=deaths)
+            Archive.objects.filter(pk=row.pk).update(deaths=deaths, attempts=row.attempts)
             move_archive(row, to=to, site_id=row.upload.site_id, actor=RECLAIMER, code=code)
     storage.drop_incoming(row.incoming for row in rows if row.state == ArchiveState.REJECTED)
     return len(rows)

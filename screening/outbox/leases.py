@@ -108,4 +108,7 @@ def _reclaim(model: type[Row]) -> int:
     return len(rows)
 
 
-RECLAIMED: Final = ("state", "problem", "rank", "lease_token", "lease_until", "computing", "alone", "deaths")
+RECLAIMED: Final = (
+    *("state", "problem", "rank", "lease_token", "lease_until", "computing"),
+    *("alone", "deaths", "attempts"),
+)

@@ -14,8 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from ml.vocabulary import DISCLAIMER
 from screening.errors import ScreeningError
 from screening.people.context import theme_of
+from screening.retrying import database_is_full
 
 RETRY_SECONDS: Final = "5"
+RETRY_ONCE_THERE_IS_ROOM: Final = "30"
+WITHOUT_ROOM: Final = 507
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,12 @@ BUSY: Final = Explanation(
     _("The service cannot reach its database at the moment."),
     _("Nothing was changed. Try again in a few seconds."),
 )
+FULL: Final = Explanation(
+    503,
+    "database_full",
+    _("The disk of the database has no room left. Nothing was changed."),
+    _("Tell the operator, and try again once there is room."),
+)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django names the arguments
@@ -77,10 +86,12 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa
 
 
 def broken(request: HttpRequest) -> HttpResponse:
-    """Answer for an exception that nobody expected, or for a database that is away or locked too long."""
-    if isinstance(sys.exc_info()[1], OperationalError | InterfaceError):
-        response = explain(request, BUSY)
-        response["Retry-After"] = RETRY_SECONDS
+    """Answer for an exception that nobody expected, or for a database that is away, locked too long or full."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        full = database_is_full(error)
+        response = explain(request, FULL if full else BUSY)
+        response["Retry-After"] = RETRY_ONCE_THERE_IS_ROOM if full else RETRY_SECONDS
         return response
     return explain(request, BROKEN)
 
@@ -88,8 +99,9 @@ def broken(request: HttpRequest) -> HttpResponse:
 def refused(request: HttpRequest, error: ScreeningError) -> HttpResponse:
     """Answer for an expected failure that a page did not handle itself."""
     response = explain(request, Explanation(error.http_status, error.code, error.what_happened, error.what_to_do))
-    if error.http_status == BUSY.status:
-        response["Retry-After"] = RETRY_SECONDS
+    later = {BUSY.status: RETRY_SECONDS, WITHOUT_ROOM: RETRY_ONCE_THERE_IS_ROOM}.get(error.http_status)
+    if later:
+        response["Retry-After"] = later
     return response
 
 

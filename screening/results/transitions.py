@@ -102,7 +102,7 @@ def put_back(rows: Sequence[Screening]) -> None:
     """Write rows that were reclaimed in memory as waiting. No audit event: nothing was decided."""
     for row in rows:
         row.state = ScreeningState.WAITING
-    write_columns(rows, ["state", "lease_token", "lease_until", "computing", "alone", "deaths", "rank"])
+    write_columns(rows, ["state", "lease_token", "lease_until", "computing", "alone", "deaths", "attempts", "rank"])
 
 
 def hand_over(pairs: Sequence[tuple[Screening, UUID]]) -> None:

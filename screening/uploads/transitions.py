@@ -102,6 +102,10 @@ def move_items(moves: Sequence[ItemMove], *, site_id: UUID, actor: Actor) -> Non
     record(actor, drafts)
 
 
+RETURNED_COLUMNS = (
+    *("state", "lease_token", "lease_until", "computing"),
+    *("alone", "deaths", "attempts", "decodes", "rank"),
+)
 ITEM_COLUMNS = (
     "state",
     "code",
@@ -151,7 +155,7 @@ def return_items(items: Sequence[Item]) -> None:
     for item in items:
         item.state = ItemState.RECEIVED
         item.lease_token, item.lease_until, item.computing = None, None, False
-    write_columns(items, ["state", "lease_token", "lease_until", "computing", "alone", "deaths", "decodes", "rank"])
+    write_columns(items, RETURNED_COLUMNS)
 
 
 def move_archive(archive: Archive, *, to: ArchiveState, site_id: UUID, actor: Actor, code: str = "") -> Archive:

@@ -3,7 +3,8 @@
 python -m tests.faults.database COMMAND...
 
 makes a cluster in a temporary folder, runs the command with TEST_DATABASE_URL and TEST_POSTGRES_DATA naming it, and
-throws it away. Needs PostgreSQL's server programs; as root it runs them as the user `postgres`.
+throws it away. Tables go to the disk that TEST_SMALL_DISK names; MAX_CONNECTIONS bounds who is let in. Needs
+PostgreSQL's server programs; as root it runs them as the user `postgres`.
 """
 
 import os
@@ -58,6 +59,18 @@ def patient(ask: Callable[[], T], last: T) -> T:
         return last
 
 
+def put_tables_on(disk: str, data: str, port: int) -> None:
+    """Keep every table on a disk of its own; the log of what is written stays where the cluster is."""
+    place = Path(disk, "tables")
+    place.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(place, USER, USER)
+    ask = (program("psql"), "-h", "127.0.0.1", "-p", str(port), "-U", USER, "-q", "-c")
+    run(*ask, f"CREATE TABLESPACE small LOCATION '{place}'")
+    run(*ask, "ALTER SYSTEM SET default_tablespace = 'small'")
+    control(data, "reload")
+
+
 def main(command: list[str]) -> int:
     if not program("initdb"):
         sys.exit("PostgreSQL's server programs are not installed: apt install postgresql")
@@ -68,7 +81,10 @@ def main(command: list[str]) -> int:
         run(program("initdb"), "-D", data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-instructions")
         with Path(data, "postgresql.conf").open("a") as settings:
             settings.write(f"port={port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{data}'\n")
+            settings.write(f"max_connections={os.environ.get('MAX_CONNECTIONS', '100')}\n")
         control(data, "start")
+        if small := os.environ.get("TEST_SMALL_DISK"):
+            put_tables_on(small, data, port)
         url = f"postgres://{USER}@127.0.0.1:{port}/screening"
         return subprocess.run(
             command, check=False, env={**os.environ, "TEST_DATABASE_URL": url, "TEST_POSTGRES_DATA": data}
