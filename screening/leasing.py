@@ -8,7 +8,7 @@ a poison row ends in quarantine and its innocent neighbours do not.
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
@@ -16,11 +16,11 @@ from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from screening.retrying import again_on_conflict
 
 BEHIND_SECONDS: Final = 30.0  # of virtual time
+LONGEST_SECONDS: Final = 24 * 60 * 60  # that a lease may still have to run
 DEATHS_ALONE: Final = 2  # so many worker deaths while a row ran alone send it to quarantine
 
 
@@ -54,9 +54,16 @@ class Lease:
     seconds: int
 
 
+class RightNow(Now):
+    """This moment by the database's clock; on SQLite, which has none, by the one that all its processes share."""
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="SHARED_NOW()", **extra)
+
+
 def until(seconds: int) -> Any:
     """The moment `seconds` from now by the database's clock."""
-    return Now() + timedelta(seconds=seconds)
+    return RightNow() + timedelta(seconds=seconds)
 
 
 def rows_of(model: type[Row]) -> models.QuerySet[Row]:
@@ -152,12 +159,18 @@ def _server_began() -> datetime | None:
 def _last_refused() -> datetime | None:
     if _refused is None:
         return None
-    if connection.vendor != "postgresql":  # one machine, one clock
-        return timezone.now() - timedelta(seconds=time.monotonic() - _refused)
+    return right_now() - timedelta(seconds=time.monotonic() - _refused)
+
+
+def right_now() -> datetime:
+    """Ask what leases go by for the time."""
     with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT SHARED_NOW()")
+            return datetime.fromisoformat(cursor.fetchone()[0]).replace(tzinfo=UTC)
         cursor.execute("SELECT STATEMENT_TIMESTAMP()")
         now: datetime = cursor.fetchone()[0]
-    return now - timedelta(seconds=time.monotonic() - _refused)
+        return now
 
 
 def database_was_away(row: Leased, back: datetime | None) -> bool:
@@ -201,5 +214,7 @@ def reclaim(rows: list[Row]) -> list[Row]:
 
 
 def expired(model: type[Row]) -> models.QuerySet[Row]:
-    """Rows whose lease ran out."""
-    return rows_of(model).filter(Q(lease_token__isnull=False) & Q(lease_until__lt=Now()))
+    """Rows whose lease ran out, or ends later than any that is given: it is of a time when the clock was wrong."""
+    never = RightNow() + timedelta(seconds=max(LONGEST_SECONDS, 2 * settings.CONFIG.lease_seconds))
+    ended = Q(lease_until__lt=RightNow()) | Q(lease_until__gt=never)
+    return rows_of(model).filter(ended, lease_token__isnull=False)

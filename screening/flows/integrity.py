@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from django.db.models import Count, Exists, F, OuterRef, Q
-from django.db.models.functions import Now
 
 from screening.audit.models import AuditEvent, AuditHead
 from screening.audit.services import check_links
 from screening.flows.explained import files_of
-from screening.leasing import rows_of
+from screening.leasing import RightNow, rows_of
 from screening.outbox.models import Delivery, Letter
 from screening.results.models import (
     NOT_ASSESSED,
@@ -158,7 +157,7 @@ def _balance(kind: str, states: Mapping[object, str], expected: Mapping[str, int
 def _nothing_is_stuck() -> Findings:
     """Leases far beyond their end: nobody reclaims them."""
     for model in LEASED:
-        late = rows_of(model).filter(lease_until__lt=Now() - LONG_AGO)
+        late = rows_of(model).filter(lease_until__lt=RightNow() - LONG_AGO)
         for pk in late.values_list("pk", flat=True):
             yield str(pk), "a lease ran out more than five minutes ago"
 

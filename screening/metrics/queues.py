@@ -6,9 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from django.db.models import Count, Min, Q
-from django.db.models.functions import Now
 
-from screening.leasing import Leased, rows_of
+from screening.leasing import Leased, RightNow, rows_of
 from screening.metrics.catalogue import ARCHIVES, HEAT_MAPS, INGEST, LETTERS, SCREENING, WEBHOOKS, Sample
 from screening.outbox.models import Delivery, Endpoint, Letter, Sending, SendState
 from screening.results.models import Explanation, ExplanationState, Screening, ScreeningState
@@ -75,7 +74,7 @@ def leases() -> Iterator[Sample]:
     """How many rows are in hands, and how many of those leases ran out, by the database's clock."""
     for lane, model in LEASED:
         held = rows_of(model).filter(lease_token__isnull=False).order_by()
-        told = held.aggregate(held=Count("pk"), late=Count("pk", filter=Q(lease_until__lt=Now())))
+        told = held.aggregate(held=Count("pk"), late=Count("pk", filter=Q(lease_until__lt=RightNow())))
         yield Sample("screening_leased_rows", (lane,), told["held"])
         yield Sample("screening_expired_lease_rows", (lane,), told["late"])
 

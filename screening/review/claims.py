@@ -11,12 +11,11 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from screening.errors import IllegalTransition
-from screening.leasing import until
+from screening.leasing import RightNow, until
 from screening.retrying import again_on_conflict
 from screening.review.blinding import Veil
 from screening.review.errors import StudyTaken
@@ -86,14 +85,15 @@ def release_claim(*, study_id: UUID, reader: User, token: UUID) -> bool:
 
 def refuse_taken(study: Study, reader: User) -> None:
     """Raise StudyTaken where another reader holds a locked study."""
-    held = Claim.objects.filter(study=study, until__gt=Now()).exclude(reader=reader).select_related("reader").first()
-    if held is not None:
-        raise StudyTaken(_("%(name)s is reading this study.") % {"name": held.reader.username})
+    held = Claim.objects.filter(study=study, until__gt=RightNow()).exclude(reader=reader)
+    other = held.select_related("reader").first()
+    if other is not None:
+        raise StudyTaken(_("%(name)s is reading this study.") % {"name": other.reader.username})
 
 
 def held_by_others(user: User | AnonymousUser, sites: Iterable[Site]) -> dict[UUID, str]:
     """Studies of these sites that other readers have open, and who."""
-    held = Claim.objects.filter(until__gt=Now(), study__site__in=list(sites)).exclude(reader_id=user.pk)
+    held = Claim.objects.filter(until__gt=RightNow(), study__site__in=list(sites)).exclude(reader_id=user.pk)
     return dict(held.values_list("study_id", "reader__username"))
 
 

@@ -1,8 +1,8 @@
 """Which studies somebody still has to do with, so that nothing takes them away unread."""
 
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Now
 
+from screening.leasing import RightNow
 from screening.review.models import Claim, FurtherRead, ReadState
 from screening.studies.models import Sample, StudyState
 from screening.users.models import Reads, Site
@@ -22,4 +22,4 @@ def waits_for_a_reader(site: Site) -> Q:
 
 def is_being_read() -> Q:
     """Of studies: those that a reader has open just now."""
-    return Q(Exists(Claim.objects.filter(study=OuterRef("pk"), until__gt=Now())))
+    return Q(Exists(Claim.objects.filter(study=OuterRef("pk"), until__gt=RightNow())))

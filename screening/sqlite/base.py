@@ -1,4 +1,4 @@
-"""Django's engine for SQLite, but for how a transaction waits until another has written.
+"""Django's engine for SQLite, but for how a transaction waits until another has written, and for its clock.
 
 SQLite lets one write at a time, and who finds it taken sleeps longer and longer, up to 100 ms, while those who came
 later find it free: beside workers that write all the time, the few short transactions of an urgent file waited for
@@ -7,13 +7,16 @@ seconds. Here who waits looks every few milliseconds, and gives up after as long
 
 import sqlite3
 import time
-from typing import Final
+from typing import Any, Final
 
 from django.db.backends.sqlite3 import base
 from django.db.backends.utils import debug_transaction
 
+from screening.sqlite.clock import moment
+
 __all__ = ["DatabaseWrapper"]
 
+STORED: Final = "%Y-%m-%d %H:%M:%S.%f"  # as Django writes a moment, so that the two compare
 LOOK_SECONDS: Final = 0.002
 TAKEN: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
@@ -24,7 +27,16 @@ def _is_taken(code: int) -> bool:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """One connection. Its transactions begin by taking the turn to write."""
+    """One connection. Its transactions begin by taking the turn to write; SHARED_NOW() is the file's own clock."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Connect, and teach the connection the time."""
+        made = super().get_new_connection(conn_params)
+        made.create_function("SHARED_NOW", 0, self._shared_now)
+        return made
+
+    def _shared_now(self) -> str:
+        return f"{moment(str(self.settings_dict['NAME'])):{STORED}}"
 
     def _start_transaction_under_autocommit(self) -> None:
         self.validate_thread_sharing()

@@ -3,6 +3,7 @@
 FAULT_NOOP=<seconds>   a model that does nothing takes the place of every bundle, and so long for a picture
 FAULT_DECODER=true     decoding children die of what tests/faults/decoder.py knows as poison
 FAULT_POISON=<sha256>  computing the plane of this hash kills the process
+FAULT_SLEEP=select     sleep by select: libfaketime spoils the call that time.sleep makes
 FAULT_UNKEPT=true      leases are not renewed
 FAULT_UNFENCED=true    leases no longer fence: a worker writes for every row that it once claimed
 """
@@ -10,6 +11,7 @@ FAULT_UNFENCED=true    leases no longer fence: a worker writes for every row tha
 import hashlib
 import math
 import os
+import select
 import signal
 import sys
 import time
@@ -38,6 +40,8 @@ class ArmedScorer(NoopScorer):
 
 
 def arm() -> None:
+    if os.environ.get("FAULT_SLEEP") == "select":
+        time.sleep = lambda seconds: select.select([], [], [], seconds) and None
     if os.environ.get("FAULT_NOOP"):
         engine.load_scorer = _armed  # type: ignore[assignment]
         engine.EXPLAINERS._load = lambda _: None  # type: ignore[assignment, return-value]
