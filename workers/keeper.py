@@ -21,6 +21,7 @@ from screening.retrying import database_is_away
 from screening.uploads.leases import release_archives, release_items
 from screening.uploads.models import Archive, Item
 from workers.crew import PROGRESS
+from workers.release import of_other_release
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,8 @@ def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Itera
     The lines of a batch carry its token as `lease` and the uploads of its rows as `uploads`, by which they meet the
     lines of the requests that brought them. A hand that hangs loses its rows: they are renewed only while it makes
     progress, so that another worker takes them over even if nobody kills this one. Where the body ends because the
-    database does not answer, or because a disk is full, the rows are given back as soon as the database takes them.
+    database does not answer or is of another release by now, or because a disk is full, the rows are given back as
+    soon as the database takes them.
     """
     done, owner, owed = threading.Event(), threading.get_ident(), False
     keeper = threading.Thread(target=_renew, args=(model, lease, owner, done), name="keeper", daemon=True)
@@ -71,7 +73,9 @@ def keeping(model: type[Leased], lease: Lease, uploads: Iterable[UUID]) -> Itera
 
 
 def _passes(error: Exception) -> bool:
-    return error.errno in NO_ROOM if isinstance(error, OSError) else database_is_away(error)
+    if isinstance(error, OSError):
+        return error.errno in NO_ROOM
+    return database_is_away(error) or of_other_release()
 
 
 def _give_back(model: type[Leased], lease: Lease) -> None:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from screening.audit.triggers import triggers_present
 from screening.classes import triggers as class_triggers
+from screening.migrated import CODE, difference
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +24,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
-    """The database answers, is migrated, and keeps the audit append-only. The log says which one fails."""
+    """The database answers, is of this release, and keeps the audit append-only. The log says which one fails."""
     missing = what_is_missing()
     if missing:
         log.warning("not_ready", missing=missing)
@@ -37,6 +38,8 @@ def what_is_missing() -> str:
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return "migrations"
+        if difference().unknown:
+            return CODE
         if not triggers_present(connection):
             return "audit triggers"
         return "" if class_triggers.triggers_present(connection) else "class triggers"

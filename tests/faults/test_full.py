@@ -85,7 +85,8 @@ def hold_full(service: Service, web: Web, upload: Upload) -> Counter[str]:
         while time.monotonic() < end:
             send_while_full(web, told)
             time.sleep(0.5)
-        assert all(process.alive() for process in service.processes)
+        dead = [process.name for process in service.processes if not process.alive()]
+        assert dead == [], service.tails()
     return told
 
 

@@ -9,6 +9,7 @@ from workers import heartbeat
 from workers.crew import PROGRESS
 from workers.orphans import sweep
 from workers.outbound import hands
+from workers.release import refuse_other_release
 from workers.upkeep import DUTIES, look_after
 
 SWEEP_SECONDS: Final = 3600.0
@@ -26,6 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="One round, with the sweep, then end.")
 
     def handle(self, *, every: float, once: bool, **_: Any) -> None:
+        refuse_other_release()
         if once:
             done = look_after((*DUTIES, ("swept", sweep)))
             self.stdout.write(", ".join(f"{name} {count}" for name, count in done.items()))
