@@ -59,6 +59,7 @@ app.conf.update(
     broker_url=broker_url(settings.CONFIG.redis_url),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    broker_channel_error_retry=True,  # one that refuses, as on a full disk, is away: it ends no worker
     broker_transport_options={
         "socket_timeout": 5,
         "socket_connect_timeout": 2,
