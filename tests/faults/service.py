@@ -1,6 +1,7 @@
 """A whole service for one fault test: its processes, its broker, and the counts that must come out."""
 
 import json
+import os
 import shutil
 import signal
 import sys
@@ -12,14 +13,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
+
 from ml.inference import NoopScorer
 from screening.flows.integrity import find_violations
-from screening.results.models import PENDING, Screening, ScreeningState
+from screening.results.models import PENDING, OperatingPoint, Screening, ScreeningState
 from screening.uploads.models import Item, ItemState, Upload, UploadState
 from screening.users.models import Role
 from tests.benchmarks.sending import send
 from tests.factories import ModelVersionFactory, SiteFactory, UserFactory
 from tests.phantoms import dicom_file, radiograph
+from tests.shipped import bundle_of
 from tests.workers.processes import Process, until
 from workers.supervisor.valkey import EmbeddedValkey
 
@@ -111,6 +115,19 @@ def service_of(build: Build, folder: Path, **variables: str) -> Iterator[Service
 
 def noop_model() -> None:
     ModelVersionFactory(labels=list(NoopScorer().labels), sha256=NoopScorer().identity.sha256)
+
+
+def chosen_model() -> dict[str, str]:
+    """Register the model that FAULT_MODEL names, `shipped` or one that does nothing; what its workers are told.
+
+    Either flags every picture that it scores, so that heat maps are drawn.
+    """
+    if os.environ.get("FAULT_MODEL") != "shipped":
+        noop_model()
+        return {"FAULT_NOOP": "0.001"}
+    call_command("register_model", str(bundle_of("xray-covid-3class")), verbosity=0)
+    OperatingPoint.objects.update(value=0.0)
+    return {}
 
 
 def send_radiographs(count: int) -> Upload:

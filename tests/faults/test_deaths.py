@@ -1,7 +1,7 @@
 """A process dies at every named place, again and again: nothing is lost, nothing doubled, no event missing.
 
 FAULT_SEEDS=20 is the whole campaign; a seed decides how many files come, in which batches, and at which passing of
-the place the process dies.
+the place the process dies. FAULT_MODEL=shipped puts a shipped model in place of the one that does nothing.
 """
 
 import os
@@ -18,7 +18,7 @@ from screening.results.models import Explanation, Screening
 from screening.studies.models import Image
 from screening.uploads.models import Item, ItemState, Upload
 from screening.uploads.storage import blob_folder
-from tests.faults.service import Service, counts, noop_model, radiographs, say, service_of, wait_until_finished
+from tests.faults.service import Service, chosen_model, counts, radiographs, say, service_of, wait_until_finished
 from tests.faults.web import Web
 from tests.workers.processes import until
 from workers.orphans import sweep_blobs
@@ -58,12 +58,14 @@ class Plan:
 
 
 @contextmanager
-def dying(plan: Plan, build: Build, folder: Path) -> Iterator[tuple[Service, Web, Callable[[], None]]]:
+def dying(
+    plan: Plan, build: Build, folder: Path, model: dict[str, str]
+) -> Iterator[tuple[Service, Web, Callable[[], None]]]:
     """A service of which the first process to pass the place dies there, and what replaces it once it has."""
     mark = folder / "struck"
     fault = {"FAULT": f"{plan.place}:{plan.passing}", "FAULT_MARK": str(mark)}
     strikes = who_passes(plan.place)
-    with service_of(build, folder, FAULT_NOOP="0.001", BATCH_SIZE=str(plan.batch)) as service:
+    with service_of(build, folder, BATCH_SIZE=str(plan.batch), **model) as service:
         own = fault if "web" in strikes else {}
         web = Web(build(REDIS_URL=service.broker.url, FAULTS_ALLOWED="true", **own), folder / "web")
         service.processes.append(web.process)
@@ -97,7 +99,7 @@ def send(web: Web, plan: Plan, folder: Path) -> Upload:
 
 def upload_struck(plan: Plan, build: Build, folder: Path) -> None:
     """Send, die, go on, and count."""
-    with dying(plan, build, folder) as (service, web, replace):
+    with dying(plan, build, folder, chosen_model()) as (service, web, replace):
         if plan.place == "reclaim.freed":
             kill_one_that_computes(service, web, plan, folder)
             upload = Upload.objects.get()
@@ -145,7 +147,6 @@ def assert_purged(upload: Upload, web: Web) -> None:
 def test_a_death_at_any_named_place_loses_and_doubles_nothing(
     place: str, seed: int, child_environment: Build, tmp_path: Path
 ) -> None:
-    noop_model()
     upload_struck(Plan.drawn(place, seed), child_environment, tmp_path)
 
 
