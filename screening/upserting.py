@@ -6,6 +6,7 @@ are go as they are; what needs converting is converted by its Django field.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias, TypeVar
 from uuid import UUID
 
@@ -41,6 +42,18 @@ def insert_rows(rows: Sequence[Row], *, unless_there: bool = False) -> None:
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - as bulk_create leaves them
 
 
+def insert_new(rows: Sequence[Row]) -> set[Any]:
+    """Insert rows whose keys are set, but for those that are there. The keys of those that were not.
+
+    Both engines hold a row that they inserted until the transaction ends. The key is text: it comes back as it went.
+    """
+    meta = type(rows[0])._meta  # noqa: SLF001 - Django's public name for it
+    if not isinstance(meta.pk, models.CharField):
+        raise TypeError(f"The key of {meta.label} is not text.")
+    returned = _insert(rows, list(meta.concrete_fields), f" ON CONFLICT DO NOTHING RETURNING {_quoted(meta.pk.column)}")
+    return {key for (key,) in returned}
+
+
 def copy_rows(rows: Sequence[Row]) -> None:
     """Insert thousands of rows as `insert_rows` does: by COPY where the engine has it, which reads no statement."""
     if not rows or connection.vendor != "postgresql":
@@ -69,11 +82,13 @@ def write_columns(rows: Sequence[Row], columns: Sequence[str]) -> None:
     _insert(rows, list(meta.concrete_fields), f" ON CONFLICT ({key}) DO UPDATE SET {changes}")
 
 
-def _insert(rows: Sequence[Row], fields: Sequence[Field], otherwise: str) -> None:
+def _insert(rows: Sequence[Row], fields: Sequence[Field], otherwise: str) -> list[tuple[Any, ...]]:
+    """Insert, and give what the statement returns, if it asks for anything."""
     table = _quoted(type(rows[0])._meta.db_table)  # noqa: SLF001 - Django's public name for it
     columns = ", ".join(_quoted(field.column) for field in fields)
     one = f"({', '.join(['%s'] * len(fields))})"
     at_once = min(AT_ONCE, connection.ops.bulk_batch_size(fields, rows))
+    returned: list[tuple[Any, ...]] = []
     with connection.cursor() as cursor:
         for start in range(0, len(rows), at_once):
             some = rows[start : start + at_once]
@@ -81,6 +96,9 @@ def _insert(rows: Sequence[Row], fields: Sequence[Field], otherwise: str) -> Non
             values = [value for row in zip(*by_column, strict=True) for value in row]
             places = ", ".join([one] * len(some))
             cursor.execute(f"INSERT INTO {table} ({columns}) VALUES {places}{otherwise}", values)  # noqa: S608 - names of our own columns
+            if cursor.description:
+                returned += cursor.fetchall()
+    return returned
 
 
 def _prepared(field: Field, rows: Sequence[Row]) -> list[Any]:
@@ -91,7 +109,18 @@ def _prepared(field: Field, rows: Sequence[Row]) -> list[Any]:
     if _holds_keys(field) and all(type(value) in KEYS for value in values):
         native = connection.features.has_native_uuid_field
         return values if native else [None if value is None else value.hex for value in values]
+    if isinstance(field, models.DateTimeField) and all(map(_is_moment, values)):
+        return values if connection.vendor == "postgresql" else list(map(_written_moment, values))
     return [field.get_db_prep_save(value, connection) for value in values]
+
+
+def _is_moment(value: Any) -> bool:
+    return value is None or (type(value) is datetime and value.tzinfo is UTC)
+
+
+def _written_moment(value: datetime | None) -> str | None:
+    """As Django writes it on SQLite, where a connection's time zone is UTC."""
+    return None if value is None else str(value.replace(tzinfo=None))
 
 
 def _holds_keys(field: Field) -> bool:

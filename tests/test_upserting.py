@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -10,7 +11,7 @@ from screening.audit.chain import GENESIS
 from screening.audit.models import AuditEvent, AuditHead
 from screening.results.models import Screening, ScreeningState
 from screening.uploads.models import Item, ItemState
-from screening.upserting import insert_rows, write_columns
+from screening.upserting import insert_new, insert_rows, write_columns
 from screening.users.models import Site
 from tests.factories import ItemFactory, ScreeningFactory, SiteFactory
 
@@ -112,3 +113,35 @@ def test_no_rows_are_no_statement(django_assert_num_queries):
     with django_assert_num_queries(0):
         insert_rows([])
         write_columns([], ["name"])
+
+
+def test_keys_of_the_rows_that_were_not_there_come_back():
+    insert_rows(heads(3))
+
+    assert insert_new(heads(5)) == {"study:3", "study:4"}
+    assert insert_new(heads(2500)) == {f"study:{number}" for number in range(5, 2500)}
+    assert AuditHead.objects.get(chain="study:1").seq == 1
+
+
+def test_new_rows_are_told_apart_by_keys_of_text_alone():
+    with pytest.raises(TypeError, match="not text"):
+        insert_new([ScreeningFactory.build()])
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 11, 21, 12, 30, 15, tzinfo=UTC),
+        datetime(2026, 11, 21, 12, 30, 15, 7, tzinfo=UTC),
+        datetime(2026, 11, 21, 12, 30, 15, tzinfo=ZoneInfo("Asia/Kathmandu")),
+    ],
+)
+def test_moments_are_written_as_django_writes_them(moment):
+    insert_rows([event(at=moment)])
+    by_django = event(at=moment, chain="site:2")
+    by_django.save()
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT at FROM audit_auditevent ORDER BY chain")
+        ours, theirs = cursor.fetchall()
+    assert ours == theirs

@@ -1,7 +1,9 @@
 """Append to the audit, in the transaction of what it records, and prove afterwards that nothing was changed."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +17,7 @@ from screening.audit.actor import Actor
 from screening.audit.chain import GENESIS, link
 from screening.audit.models import AuditEvent, AuditHead, ChainKind
 from screening.faultpoints import reach
-from screening.upserting import insert_rows, write_columns
+from screening.upserting import insert_new, insert_rows, write_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +63,54 @@ def record(actor: Actor, drafts: Sequence[Draft]) -> None:
         raise RuntimeError("Audit events are written in the transaction of what they record.")
     if not drafts:
         return
-    by_chain: dict[str, list[Draft]] = defaultdict(list)
-    for draft in drafts:
-        by_chain[draft.chain].append(draft)
+    pile = _PILE.get()
+    if pile is None:
+        _append([(actor, drafts)])
+        return
+    if transaction.get_connection().savepoint_ids != pile.savepoints:
+        raise RuntimeError("What is gathered is written at the end: a savepoint that is undone could not undo it.")
+    pile.told.append((actor, drafts))
+
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Write all that is recorded within at the end, at once: each chain is locked, read and moved on but once.
+
+    Within one transaction, of which no part is undone by itself. What is raised within leaves nothing recorded.
+    """
+    if _PILE.get() is not None:
+        yield
+        return
+    pile = _Pile(list(transaction.get_connection().savepoint_ids))
+    token = _PILE.set(pile)
+    try:
+        yield
+    finally:
+        _PILE.reset(token)
+    _append(pile.told)
+
+
+@dataclass(slots=True)
+class _Pile:
+    """What waits to be written, and the savepoints within which all of it was told."""
+
+    savepoints: list[str]
+    told: list[tuple[Actor, Sequence[Draft]]] = field(default_factory=list)
+
+
+_PILE: ContextVar[_Pile | None] = ContextVar("audit_pile", default=None)
+
+
+def _append(told: Sequence[tuple[Actor, Sequence[Draft]]]) -> None:
+    by_chain: dict[str, list[tuple[Actor, Draft]]] = defaultdict(list)
+    for actor, drafts in told:
+        for draft in drafts:
+            by_chain[draft.chain].append((actor, draft))
+    if not by_chain:
+        return
     heads = _locked_heads(sorted(by_chain))
     reach("audit.locked")
-    events = [event for head in heads for event in fold(head, by_chain[head.chain], actor)]
+    events = [event for head in heads for actor, draft in by_chain[head.chain] for event in fold(head, [draft], actor)]
     insert_rows(events)
     reach("audit.written")
     write_columns(heads, ["seq", "hash"])
@@ -79,11 +123,12 @@ def _locked_heads(keys: list[str]) -> list[AuditHead]:
     missing = [AuditHead(chain=key, seq=0, hash=GENESIS) for key in keys if key not in heads]
     if missing:
         # Two writers that start the same chain: the second waits here, then reads the first one's head.
-        insert_rows(missing, unless_there=True)
-        fresh = (
-            AuditHead.objects.select_for_update().filter(chain__in=[head.chain for head in missing]).order_by("chain")
-        )
-        heads.update((head.chain, head) for head in fresh)
+        ours = insert_new(missing)
+        heads.update((head.chain, head) for head in missing if head.chain in ours)
+        theirs = [key for key in keys if key not in heads]
+        if theirs:
+            late = AuditHead.objects.select_for_update().filter(chain__in=theirs).order_by("chain")
+            heads.update((head.chain, head) for head in late)
     return [heads[key] for key in keys]
 
 
