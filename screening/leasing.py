@@ -103,6 +103,8 @@ def held(model: type[Row], lease: Lease) -> models.QuerySet[Row]:
 
 def _locked(model: type[Row], lease: Lease) -> models.QuerySet[Row]:
     """Lock the rows still held, in the order of their keys as everywhere else: an update locks as it finds them."""
+    if not connection.features.has_select_for_update:  # one writer at a time: nothing to lock
+        return held(model, lease)
     rows = held(model, lease).select_for_update().order_by("pk")
     return rows_of(model).filter(pk__in=list(rows.values_list("pk", flat=True)))
 

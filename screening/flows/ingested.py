@@ -10,6 +10,7 @@ from django.db.models import Q
 
 from screening import leasing
 from screening.audit.actor import Actor
+from screening.audit.services import gathered
 from screening.errors import LeaseLost
 from screening.faultpoints import reach
 from screening.flows.blobs import drop_unneeded
@@ -25,6 +26,7 @@ from screening.studies.changes import mark_changed
 from screening.studies.models import Image, Study
 from screening.studies.values import ItemOutcome
 from screening.uploads import storage
+from screening.uploads.leases import bring_uploads
 from screening.uploads.models import Item, ItemState
 from screening.uploads.transitions import ItemMove, move_items, return_items
 
@@ -81,18 +83,19 @@ class _Done:
 @again_on_conflict
 @transaction.atomic
 def _commit(lease: Lease, outcomes: Mapping[UUID, ItemOutcome], actor: Actor) -> _Done:
-    held = leasing.held(Item, lease).filter(pk__in=outcomes).select_related("upload")
-    items = list(held.select_for_update(of=("self",)).order_by("pk"))
+    items = list(leasing.held(Item, lease).filter(pk__in=outcomes).select_for_update().order_by("pk"))
     if not items:
         raise LeaseLost("The lease on this chunk ran out.")
+    bring_uploads(items)
     done = _Done(uploads={item.upload_id for item in items})
     before = {item.pk: item.incoming for item in items}
     sites = sorted({item.upload.site_id for item in items})
     works = {pk: _sort(pk, [item for item in items if item.upload.site_id == pk], outcomes) for pk in sites}
     _lock_studies(works)
     changed: list[tuple[UUID, UUID]] = []
-    for site_id, work in works.items():
-        changed += [(site_id, study_id) for study_id in _commit_site(site_id, work, actor, done)]
+    with gathered():
+        for site_id, work in works.items():
+            changed += [(site_id, study_id) for study_id in _commit_site(site_id, work, actor, done)]
     done.incoming = [before[item.pk] for item in items if item.done_at and not item.incoming]
     mark_changed(changed)
     reach("ingest.recorded")
@@ -123,7 +126,8 @@ def _commit_site(site_id: UUID, work: _Sorted, actor: Actor, done: _Done) -> set
     move_items(moves, site_id=site_id, actor=actor)
     return_items(work.again)
     touched = placed.studies | queued.studies
-    _judge(touched, actor)
+    fresh = {pk: study for pk, study in placed.fresh.items() if pk not in queued.studies}
+    _judge(touched, fresh, placed.screenings, actor)
     _call_lanes(placed, queued.screenings)
     return touched
 
@@ -159,8 +163,11 @@ def _sort_crash(item: Item, work: _Sorted) -> None:
         work.again.append(item)
 
 
-def _judge(study_ids: set[UUID], actor: Actor) -> None:
-    judge_studies(list(Study.objects.select_for_update().filter(pk__in=study_ids).order_by("pk")), actor=actor)
+def _judge(study_ids: set[UUID], fresh: Mapping[UUID, Study], planned: Sequence[Screening], actor: Actor) -> None:
+    """Judge what was touched. Studies that were made just now are seen by nobody else, and need not be read."""
+    older = Study.objects.select_for_update().filter(pk__in=study_ids - fresh.keys()).order_by("pk")
+    studies = sorted((*older, *fresh.values()), key=lambda study: study.pk)
+    judge_studies(studies, actor=actor, known=planned)
 
 
 def _call_lanes(placed: Placed, queued: Sequence[Screening]) -> None:

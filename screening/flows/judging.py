@@ -56,12 +56,22 @@ class Judged(NamedTuple):
 Series = Mapping[tuple[UUID, str], Sequence[Screening]]  # by model version and series
 
 
-def rows_of(studies: Sequence[Study]) -> dict[UUID, list[Screening]]:
-    """By study: its screenings, each with its image, no more of them read than judging takes."""
+def rows_of(studies: Sequence[Study], known: Sequence[Screening] = ()) -> dict[UUID, list[Screening]]:
+    """By study: its screenings, each with its image, no more of them read than judging takes.
+
+    Args:
+        studies: Locked by the caller.
+        known: Rows as they stand, with their images, which so need not be read again.
+    """
     rows: dict[UUID, list[Screening]] = defaultdict(list)
-    for row in (
-        Screening.objects.filter(study__in=studies, image__superseded=False).select_related("image").only(*NEEDED)
-    ):
+    asked = {study.pk for study in studies}
+    for row in known:
+        if row.study_id in asked and not row.trial and not row.image.superseded:
+            rows[row.study_id].append(row)
+    others = Screening.objects.filter(study__in=asked, image__superseded=False)
+    if known:
+        others = others.exclude(pk__in=[row.pk for row in known])
+    for row in others.select_related("image").only(*NEEDED):
         rows[row.study_id].append(row)
     return rows
 

@@ -34,6 +34,7 @@ class Placed:
     moves: list[ItemMove] = field(default_factory=list)
     screenings: list[Screening] = field(default_factory=list)
     studies: set[UUID] = field(default_factory=set)
+    fresh: dict[UUID, Study] = field(default_factory=dict)  # of those: the ones that were made, as they stand
     orphans: list[str] = field(default_factory=list)  # hashes whose blobs nothing refers to
     known: list[Item] = field(default_factory=list)  # of pictures that the site holds already, or now
     stands_for: dict[UUID, str] = field(default_factory=dict)  # of those: the hash that the picture is kept under
@@ -55,7 +56,9 @@ def place_files(*, site_id: UUID, files: Files, actor: Actor) -> Placed:
     if not files:
         return placed
     parts = _without_repeats(site_id, files, placed)
-    studies, named = _studies_for(site_id, parts, actor)
+    known, fresh, named = _studies_for(site_id, parts, actor)
+    studies = {study.grouping: study for study in (*known, *fresh)}
+    placed.fresh = {study.pk: study for study in fresh}
     images = [image for part in parts for image in _images_of(part, studies[part.grouping])]
     insert_rows(images)
     placed.screenings = _plan_screenings(parts, images)
@@ -126,7 +129,8 @@ def grouping_of(item: Item, file: IngestedFile) -> str:
     return f"folder:{digest.hexdigest()}"
 
 
-def _studies_for(site_id: UUID, parts: Sequence[_Part], actor: Actor) -> tuple[dict[str, Study], list[Draft]]:
+def _studies_for(site_id: UUID, parts: Sequence[_Part], actor: Actor) -> tuple[list[Study], list[Study], list[Draft]]:
+    """Find or make the studies of these files. Those that were there, those that were made, and how any were named."""
     together: dict[str, list[_Part]] = {}
     for part in parts:
         together.setdefault(part.grouping, []).append(part)
@@ -152,7 +156,7 @@ def _studies_for(site_id: UUID, parts: Sequence[_Part], actor: Actor) -> tuple[d
     insert_rows(fresh)
     for study in known.values():
         study.save(update_fields=["upload", "revision", "modality", "external_id", "reference_label"])
-    return known | {study.grouping: study for study in fresh}, named
+    return list(known.values()), fresh, named
 
 
 def _modality_of(parts: Sequence[_Part]) -> str:

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from screening import leasing
 from screening.audit.actor import Actor
+from screening.audit.services import gathered
 from screening.errors import LeaseLost
 from screening.faultpoints import reach
 from screening.flows.settle import judge_studies, settle_upload
@@ -19,6 +20,7 @@ from screening.studies.changes import mark_changed
 from screening.studies.models import Study
 from screening.studies.values import ModelIdentity, ScreenOutcome
 
+_UNUSED = ("image__notes", "image__facts", "image__timings")  # JSON, which takes longest to read
 _STATES = {
     "scored": ScreeningState.SCORED,
     "inconclusive": ScreeningState.INCONCLUSIVE,
@@ -59,17 +61,18 @@ def _commit(
 ) -> tuple[set[UUID], int]:
     keys = leasing.held(Screening, lease).filter(pk__in=outcomes).values_list("study_id", flat=True)
     studies = list(Study.objects.select_for_update().filter(pk__in=set(keys)).order_by("pk"))
-    held = leasing.held(Screening, lease).filter(pk__in=outcomes)
-    rows = list(held.select_for_update().order_by("pk"))
+    held = leasing.held(Screening, lease).filter(pk__in=outcomes).select_related("image").defer(*_UNUSED)
+    rows = list(held.select_for_update(of=("self",)).order_by("pk"))
     if not rows:
         raise LeaseLost("The lease on this batch ran out.")
     version = ModelVersion.objects.defer("card").get(pk=rows[0].model_version_id)  # a lease is of one lane
     thresholds = thresholds_of(site_ids={row.site_id for row in rows}, version=version)
     for row in rows:
         _fill(row, outcomes[row.pk], model, timings, thresholds[row.site_id])
-    conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor)
     told = {row.study_id for row in rows if not row.trial}  # of a study that was only tried nothing is known anew
-    judge_studies([study for study in studies if study.pk in told], actor=actor)
+    with gathered():
+        conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor)
+        judge_studies([study for study in studies if study.pk in told], actor=actor, known=rows)
     mark_changed((row.site_id, row.study_id) for row in rows if not row.trial)
     reach("inference.recorded")
     return {row.upload_id for row in rows}, len(rows)

@@ -13,6 +13,7 @@ from screening.flows.naming import name_left
 from screening.flows.owed import is_screening, unasked
 from screening.flows.reviewed import make_due
 from screening.flows.sampling import draw_samples
+from screening.results.models import Screening
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study, StudyState
@@ -24,12 +25,13 @@ SETTLER = Actor.service("settle")
 _AT_ONCE = 200  # studies in one transaction
 
 
-def judge_studies(studies: Sequence[Study], *, actor: Actor) -> list[UUID]:
+def judge_studies(studies: Sequence[Study], *, actor: Actor, known: Sequence[Screening] = ()) -> list[UUID]:
     """Move locked studies to where their screenings put them, in the caller's transaction.
 
-    The identifiers of those that changed are returned; the caller marks them last.
+    `known` are rows of theirs that the caller has just written, with their images. The identifiers of those that
+    changed are returned; the caller marks them last.
     """
-    rows = rows_of(studies)
+    rows = rows_of(studies, known)
     arriving = _uploads_still_arriving(study for study in studies if not study.grouping.startswith("file:"))
     live = [study for study in studies if study.state != StudyState.PURGED]
     judged = [(study, judge(study, rows[study.pk], still_arriving=study.upload_id in arriving)) for study in live]

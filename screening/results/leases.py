@@ -13,6 +13,20 @@ from screening.uploads.ranks import ahead_of_the_queue
 
 # No model: `manage.py make_sandbox` says its scores, and no worker looks for its bundle.
 SCRIPTED: Final = "sandbox-script"
+# What a worker asks of a row that it leased, and of its picture.
+NEEDED: Final = (
+    "upload_id",
+    "study_id",
+    "site_id",
+    "model_version_id",
+    "image_id",
+    "alone",
+    "image__site_id",
+    "image__sha256",
+    "image__frame",
+    "image__source_name",
+    "image__plane_sha256",
+)
 MOST_ROWS: Final = 64  # in one lease and one commit; the model takes as many at once as it is fastest with
 
 
@@ -23,7 +37,7 @@ def rows_of_a_lease() -> int:
 
 def claim_batch(*, model_version_id: UUID, limit: int, urgent: bool = False) -> tuple[Lease, list[Screening]]:
     """Lease up to `limit` waiting screenings of a lane, across uploads, by rank; or of its urgent ones alone."""
-    waiting = _waiting(model_version_id, urgent=urgent).select_related("image")
+    waiting = _waiting(model_version_id, urgent=urgent).select_related("image").only(*NEEDED)
     return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ScreeningState.LEASED)
 
 

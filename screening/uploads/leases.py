@@ -1,18 +1,29 @@
 """Items and archives that ingest workers take."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.db.models import QuerySet
 
 from screening import leasing
 from screening.leasing import Lease
-from screening.uploads.models import Archive, ArchiveState, Item, ItemState
+from screening.uploads.models import Archive, ArchiveState, Item, ItemState, Upload
 from screening.uploads.ranks import ahead_of_the_queue
 
 
 def claim_items(limit: int, *, urgent: bool = False) -> tuple[Lease, list[Item]]:
     """Lease up to `limit` received items, across uploads, in the order of their rank; or of the urgent ones alone."""
-    waiting = _received(urgent=urgent).select_related("upload__site")
-    return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ItemState.DECODING)
+    waiting, seconds = _received(urgent=urgent), settings.CONFIG.lease_seconds
+    lease, items = leasing.claim(waiting, limit=limit, seconds=seconds, state=ItemState.DECODING)
+    bring_uploads(items)
+    return lease, items
+
+
+def bring_uploads(items: Sequence[Item]) -> None:
+    """Give items their uploads and these their sites: each is read once, however many items are of it."""
+    uploads = Upload.objects.select_related("site").in_bulk({item.upload_id for item in items})
+    for item in items:
+        item.upload = uploads[item.upload_id]
 
 
 def urgent_items_wait() -> bool:

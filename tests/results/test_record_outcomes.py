@@ -19,7 +19,7 @@ from screening.leasing import Lease
 from screening.results import leases
 from screening.results.models import Screening, ScreeningState, SeriesResult
 from screening.results.series import even_slices
-from screening.studies.models import SiteChange, StudyState
+from screening.studies.models import Image, SiteChange, StudyState
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from tests.factories import (
     ImageFactory,
@@ -174,6 +174,22 @@ def test_a_study_with_one_picture_not_assessed_is_incomplete_and_never_reads_not
 
     study.refresh_from_db()
     assert (study.state, study.not_assessed) == (StudyState.INCOMPLETE, True)
+
+
+def test_a_late_result_of_a_picture_that_was_corrected_flags_nothing():
+    study = StudyFactory()
+    version = ModelVersionFactory()
+    first, second = (ImageFactory(study=study) for _ in range(2))
+    for image in (first, second):
+        ScreeningFactory(image=image, model_version=version)
+    lease, rows = claim(version)
+    Image.objects.filter(pk=first.pk).update(superseded=True)
+    outcomes = {row.pk: scored(0.9 if row.image_id == first.pk else 0.1) for row in rows}
+
+    record_outcomes(lease=lease, model=MODEL, outcomes=outcomes, timings={}, actor=GPU)
+
+    study.refresh_from_db()
+    assert (study.state, study.flagged) == (StudyState.READY, False)
 
 
 def test_the_series_of_a_ct_is_judged_by_its_top_tenth_not_by_its_maximum():
