@@ -1,5 +1,6 @@
 """What benchmarks print and measure with: one JSON line for each figure."""
 
+import io
 import json
 import os
 import sys
@@ -10,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 import psutil
+from PIL import Image
 
 from ml.images.plain import read_plain
 from ml.images.plane import make_plane
@@ -85,3 +87,11 @@ def peak_mebibytes(pid: int) -> float:
 def percentile(values: Sequence[float], share: float) -> float:
     """Give the value that a share of all, in percent, does not exceed."""
     return float(np.percentile(values, share, method="higher"))
+
+
+def another(content: bytes, pixels: int) -> bytes:
+    """Give the same picture with some columns less: another picture for the service."""
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(content)) as picture:
+        picture.crop((pixels, 0, *picture.size)).save(out, "JPEG", quality=90)
+    return out.getvalue()

@@ -1,6 +1,5 @@
 """How long somebody with one picture waits: alone, and beside a long queue."""
 
-import io
 import os
 import statistics
 import time
@@ -9,10 +8,9 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from PIL import Image
 
 from screening.uploads.models import Priority, Upload
-from tests.benchmarks.measuring import percentile, say
+from tests.benchmarks.measuring import another, percentile, say
 from tests.benchmarks.sending import radiographs
 from tests.benchmarks.service import Service, service
 from tests.shipped import bundle_of
@@ -20,14 +18,6 @@ from tests.shipped import bundle_of
 QUEUED = int(os.environ.get("BENCH_QUEUED", "10000"))  # pictures that wait already
 LONE, URGENT = 20, 20
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800), pytest.mark.django_db(transaction=True)]
-
-
-def another(content: bytes, pixels: int) -> bytes:
-    """The same picture with some columns less: another picture for the service."""
-    out = io.BytesIO()
-    with Image.open(io.BytesIO(content)) as picture:
-        picture.crop((pixels, 0, *picture.size)).save(out, "JPEG", quality=90)
-    return out.getvalue()
 
 
 def milliseconds(running: Service, content: bytes, **options: str) -> float:
