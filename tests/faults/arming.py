@@ -3,6 +3,7 @@
 FAULT_NOOP=<seconds>   a model that does nothing takes the place of every bundle, and so long for a picture
 FAULT_DECODER=true     decoding children die of what tests/faults/decoder.py knows as poison
 FAULT_POISON=<sha256>  computing the plane of this hash kills the process
+FAULT_FAR=true         models score drawn pictures, too, which lie far from all that they were trained with
 FAULT_SLEEP=select     sleep by select: libfaketime spoils the call that time.sleep makes
 FAULT_UNKEPT=true      leases are not renewed
 FAULT_UNFENCED=true    leases no longer fence: a worker writes for every row that it once claimed
@@ -15,13 +16,14 @@ import select
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from ml.explain.drawing import HeatMap
-from ml.inference import NoopScorer, Outcome
+from ml.inference import NoopScorer, Outcome, Raw, Scorer
 from screening import leasing
 from screening.results import transitions
 from workers import engine, explain, heartbeat, inference, keeper
@@ -46,6 +48,8 @@ def arm() -> None:
         engine.load_scorer = _armed  # type: ignore[assignment]
         engine.EXPLAINERS._load = lambda _: None  # type: ignore[assignment, return-value]
         explain.draw = lambda *_, **__: HeatMap(b"raw", b"overlay", 0.5, "none", "none")
+    if os.environ.get("FAULT_FAR") == "true":
+        _score_what_is_far()
     if os.environ.get("FAULT_DECODER") == "true":
         pool.SERVER = "tests.faults.decoder"
     if os.environ.get("FAULT_UNKEPT") == "true":
@@ -53,6 +57,15 @@ def arm() -> None:
         heartbeat.STUCK_SECONDS = math.inf  # type: ignore[misc] # frozen for long it is to go on, not to end itself
     if os.environ.get("FAULT_UNFENCED") == "true":
         _take_the_fence_away()
+
+
+def _score_what_is_far() -> None:
+    ours = Scorer._outcome
+
+    def near(scorer: Scorer, raw: Raw, row: int) -> Outcome:
+        return ours(scorer, replace(raw, distances=raw.distances * 0), row)
+
+    Scorer._outcome = near  # type: ignore[method-assign]
 
 
 def _armed(*_: Any) -> ArmedScorer:

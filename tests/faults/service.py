@@ -127,7 +127,7 @@ def chosen_model() -> dict[str, str]:
         return {"FAULT_NOOP": "0.001"}
     call_command("register_model", str(bundle_of("xray-covid-3class")), verbosity=0)
     OperatingPoint.objects.update(value=0.0)
-    return {}
+    return {"FAULT_FAR": "true"}
 
 
 def send_radiographs(count: int) -> Upload:
