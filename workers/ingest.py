@@ -1,5 +1,6 @@
 """Ingest: received files become pictures. Blobs are in their places before the rows that name them."""
 
+import os
 import secrets
 import shutil
 import time
@@ -29,7 +30,6 @@ from screening.uploads.storage import keep_blob, preparing_folder
 from screening.users.models import Site
 from workers.crew import PROGRESS, Crew, Stop
 from workers.decoders import decode
-from workers.durable import make_durable
 from workers.keeper import keeping
 from workers.reporting import milliseconds
 
@@ -155,9 +155,9 @@ def _flushed(decoded: Iterable[Prepared]) -> Generator[list[Prepared], None, Non
 def _commit(lease: Lease, prepared: Sequence[Prepared], repeats: dict[tuple[object, str], list[Item]]) -> int:
     """Keep what was decoded and write what became of the files. How many files."""
     outcomes = []
-    kept = _unless_overtaken(prepared)
-    _keep(kept)
-    for one in kept:
+    for one in _unless_overtaken(prepared):
+        PROGRESS.note()
+        _keep(one)
         same = repeats[one.item.upload.site_id, one.item.sha256]
         outcomes += [replace(one.outcome, item_id=item.pk) for item in same]
     reach("ingest.blobs_kept")
@@ -187,25 +187,29 @@ def _stale(prepared: Prepared, masking: Mapping[UUID, bool], held: Container[tup
     return prepared.outcome.file is not None and (changed or (upload.site_id, prepared.item.sha256) in held)
 
 
-def _keep(prepared: Sequence[Prepared]) -> None:
-    """Move what was decoded to its places, where it survives a loss of power: the raw bytes are deleted afterwards.
-
-    Of each picture its source must; previews and planes can be made again from it.
-    """
-    pictures = [(one, one.outcome.file) for one in prepared if one.outcome.file is not None]
-    for one in prepared:
-        if one.outcome.file is None:
-            shutil.rmtree(one.folder, ignore_errors=True)
-    local = objects() is None  # in a store a file is durable once it is there
-    if local:
-        make_durable([one.folder / file.source_name for one, file in pictures])
-    places = []
-    for one, _ in pictures:
-        PROGRESS.note()
-        places.append(keep_blob(one.folder, one.item.upload.site_id, one.item.sha256))
+def _keep(prepared: Prepared) -> None:
+    file = prepared.outcome.file
+    if file is None:
+        shutil.rmtree(prepared.folder, ignore_errors=True)
+        return
+    if objects() is not None:  # durable once it is there
+        keep_blob(prepared.folder, prepared.item.upload.site_id, prepared.item.sha256)
         reach("ingest.moved")
-    if local:
-        make_durable({place.parent for place in places})
+        return
+    # The raw bytes are deleted after the commit, so the source must survive a loss of power by then.
+    # Previews and planes can be made again from it.
+    _sync(prepared.folder / file.source_name)
+    place = keep_blob(prepared.folder, prepared.item.upload.site_id, prepared.item.sha256)
+    reach("ingest.moved")
+    _sync(place.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _preparing() -> Path:
