@@ -17,6 +17,7 @@ from ml.explain.explainer import Explainer
 from ml.inference import Identity, Outcome, load_scorer
 from ml.models.bundle import load_bundle
 from ml.models.card import BundleError
+from ml.models.first_import import import_tensorflow
 from screening.results.models import ModelVersion
 from workers.choices import chosen
 from workers.crew import PROGRESS
@@ -90,6 +91,7 @@ def _wait_for(loading: threading.Lock) -> None:
 
 
 def _load_scorer(lane: UUID) -> Scores:
+    import_tensorflow()
     version = _version(lane)
     try:
         scorer = load_scorer(_folder(version), chosen)
@@ -104,6 +106,7 @@ def _load_scorer(lane: UUID) -> Scores:
 
 
 def _load_explainer(lane: UUID) -> Explainer:
+    import_tensorflow()
     version = _version(lane)
     try:
         bundle = load_bundle(_folder(version))
