@@ -7,11 +7,13 @@ a poison row ends in quarantine and its innocent neighbours do not.
 """
 
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
+import structlog
 from django.conf import settings
 from django.db import connection, models, transaction
 from django.db.models import F, Q
@@ -19,8 +21,11 @@ from django.db.models.functions import Now
 
 from screening.retrying import again_on_conflict
 
+log = structlog.get_logger(__name__)
+
 BEHIND_SECONDS: Final = 30.0  # of virtual time
-LONGEST_SECONDS: Final = 24 * 60 * 60  # that a lease may still have to run
+LONGEST_SECONDS: Final = 600  # that a lease may still have to run, or four times as long as one is given for
+EXCUSES: Final = 5  # for one row and process: after so many, a lease that ran out tells of a death whatever was away
 DEATHS_ALONE: Final = 2  # so many worker deaths while a row ran alone send it to quarantine
 
 
@@ -41,6 +46,7 @@ class Leased(models.Model):
         abstract = True
 
 
+_excuses: Counter[Any] = Counter()  # by key of a row; a few in the life of a process
 _refused: float | None = None  # the moment of this process at which the database last did not do what was asked
 FREE: Final[dict[str, Any]] = {"lease_token": None, "lease_until": None, "computing": False}
 Row = TypeVar("Row", bound=Leased)
@@ -186,11 +192,22 @@ def database_was_away(row: Leased, back: datetime | None) -> bool:
 
 
 def died(row: Leased, back: datetime | None) -> bool:
-    """Whether a lease that ran out tells of a death while the row was computed. Where it does not, nothing counts."""
-    if row.computing and database_was_away(row, back):
-        row.attempts = max(0, row.attempts - 1)
+    """Whether a lease that ran out tells of a death while the row was computed."""
+    return row.computing and not excused(row, back)
+
+
+def excused(row: Leased, back: datetime | None) -> bool:
+    """Whether it counts nothing that a lease ran out, because the database was away: neither a death nor an attempt.
+
+    Not for ever: a row that takes the database down with its worker would never be found out.
+    """
+    if not database_was_away(row, back) or _excuses[row.pk] >= EXCUSES:
         return False
-    return row.computing
+    _excuses[row.pk] += 1
+    if row.computing:
+        row.attempts = max(0, row.attempts - 1)
+    log.warning("lease_excused", rows=type(row).__name__, row=str(row.pk), times=_excuses[row.pk])
+    return True
 
 
 def reclaim(rows: list[Row]) -> list[Row]:
@@ -217,6 +234,6 @@ def reclaim(rows: list[Row]) -> list[Row]:
 
 def expired(model: type[Row]) -> models.QuerySet[Row]:
     """Rows whose lease ran out, or ends later than any that is given: it is of a time when the clock was wrong."""
-    never = RightNow() + timedelta(seconds=max(LONGEST_SECONDS, 2 * settings.CONFIG.lease_seconds))
+    never = RightNow() + timedelta(seconds=max(LONGEST_SECONDS, 4 * settings.CONFIG.lease_seconds))
     ended = Q(lease_until__lt=RightNow()) | Q(lease_until__gt=never)
     return rows_of(model).filter(ended, lease_token__isnull=False)

@@ -43,10 +43,14 @@ def insert_rows(rows: Sequence[Row], *, unless_there: bool = False) -> None:
 
 
 def insert_new(rows: Sequence[Row]) -> set[Any]:
-    """Insert rows whose keys are set, but for those that are there. The keys of those that were not.
+    """Insert rows whose keys are set, but for those that are there. The keys of those that were not, where it says so.
 
     Both engines hold a row that they inserted until the transaction ends. The key is text: it comes back as it went.
+    SQLite before 3.35 does not say which were inserted: none is named then.
     """
+    if not connection.features.can_return_columns_from_insert:
+        insert_rows(rows, unless_there=True)
+        return set()
     meta = type(rows[0])._meta  # noqa: SLF001 - Django's public name for it
     if not isinstance(meta.pk, models.CharField):
         raise TypeError(f"The key of {meta.label} is not text.")

@@ -101,7 +101,7 @@ def test_the_note_lies_beside_the_file_and_both_engines_tell_the_time():
     assert abs(leasing.right_now() - leasing.right_now()) < timedelta(minutes=1)
     if connection.vendor == "sqlite":
         name = str(connection.settings_dict["NAME"])
-        assert clock.note_of(name).is_file() == ("memory" not in name)
+        assert clock.note_of(name).is_file() == ("mode=memory" not in name)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -131,3 +131,22 @@ def test_a_lease_of_a_time_when_the_clock_was_years_ahead_holds_nothing_for_year
 
     assert reclaim_expired() == 1
     assert set(Screening.objects.values_list("pk", "state")) == {(years.pk, "waiting"), (usual.pk, "leased")}
+
+
+@pytest.mark.parametrize("damage", [b"first 1.7x", b"\xff\xfe", b"first", b""])
+def test_a_note_that_nobody_can_read_is_written_anew(boots, tmp_path, damage):
+    database = str(tmp_path / "database")
+    clock.note_of(database).write_bytes(damage)
+
+    first = clock.moment(database)
+    clock._noted.clear()
+
+    assert clock.moment(database) >= first
+    assert clock.note_of(database).read_text().startswith("first ")
+
+
+@pytest.mark.parametrize("database", [":memory:", "file:memorydb_default?mode=memory&cache=shared"])
+def test_a_database_in_memory_leaves_no_note(boots, tmp_path, monkeypatch, database):
+    monkeypatch.chdir(tmp_path)
+    clock.moment(database)
+    assert [path.name for path in tmp_path.iterdir()] == ["boot_id"]

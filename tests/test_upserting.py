@@ -123,6 +123,13 @@ def test_keys_of_the_rows_that_were_not_there_come_back():
     assert AuditHead.objects.get(chain="study:1").seq == 1
 
 
+def test_where_the_engine_does_not_say_what_it_inserted_the_rows_are_there_all_the_same(monkeypatch):
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+
+    assert insert_new(heads(3)) == set()
+    assert AuditHead.objects.count() == 3
+
+
 def test_new_rows_are_told_apart_by_keys_of_text_alone():
     with pytest.raises(TypeError, match="not text"):
         insert_new([ScreeningFactory.build()])

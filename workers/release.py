@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from functools import cache
 from typing import Final
 
 import structlog
@@ -24,30 +25,35 @@ def refuse_other_release() -> None:
     Raises:
         SystemExit: it is. The log says which migrations differ.
     """
-    known = known_migrations()
-    if other := _other(known):
+    if other := _other():
         _tell(other)
         raise SystemExit(REFUSED_STATUS)
-    threading.Thread(target=_watch, args=(known,), name="release", daemon=True).start()
+    threading.Thread(target=_watch, name="release", daemon=True).start()
 
 
 def of_other_release() -> bool:
     """Whether the database is of another release by now, as far as it says."""
-    return bool(_other(known_migrations()))
+    return bool(_other())
 
 
-def _watch(known: frozenset[tuple[str, str]]) -> None:
+@cache
+def _ours() -> frozenset[tuple[str, str]]:
+    """What the code that runs knows, also once files of another release lie in its place."""
+    return known_migrations()
+
+
+def _watch() -> None:
     rest = threading.Event()
-    while not (other := _other(known)):
+    while not (other := _other()):
         connections.close_all()
         rest.wait(LOOK_SECONDS)
     _tell(other)
     os.kill(os.getpid(), signal.SIGTERM)  # as the supervisor asks: what is held goes back
 
 
-def _other(known: frozenset[tuple[str, str]]) -> Difference | None:
+def _other() -> Difference | None:
     try:
-        return difference(known) or None
+        return difference(_ours()) or None
     except (DatabaseError, InterfaceError):
         connections.close_all()
         return None

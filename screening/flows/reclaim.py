@@ -86,8 +86,7 @@ def _reclaim_archives() -> int:
         rows = list(late.select_for_update(skip_locked=True, of=("self",))[:AT_ONCE])
         back = leasing.back_since() if rows else None
         for row in rows:
-            deaths = row.deaths + (not leasing.database_was_away(row, back))
-            leasing.died(row, back)
+            deaths = row.deaths + (not leasing.excused(row, back))
             to = ArchiveState.REJECTED if deaths >= MOST_WORKER_DEATHS else ArchiveState.RECEIVED
             code = "archive_unreadable" if to == ArchiveState.REJECTED else ""
             Archive.objects.filter(pk=row.pk).update(deaths=deaths, attempts=row.attempts)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -28,6 +29,11 @@ from screening.users.models import Site, User
 SECONDS: Final = 180  # of a claim; the page renews it every minute while somebody works on it
 PASSED: Final = 50  # studies passed over that a reader is not given again
 WAITING: Final = (StudyState.READY, StudyState.INCOMPLETE)
+
+
+def standing() -> Q:
+    """Of claims: those that hold. One that ends later than any can is of a time when the clock was wrong."""
+    return Q(until__gt=RightNow(), until__lt=until(2 * SECONDS))
 
 
 @again_on_conflict
@@ -85,7 +91,7 @@ def release_claim(*, study_id: UUID, reader: User, token: UUID) -> bool:
 
 def refuse_taken(study: Study, reader: User) -> None:
     """Raise StudyTaken where another reader holds a locked study."""
-    held = Claim.objects.filter(study=study, until__gt=RightNow()).exclude(reader=reader)
+    held = Claim.objects.filter(standing(), study=study).exclude(reader=reader)
     other = held.select_related("reader").first()
     if other is not None:
         raise StudyTaken(_("%(name)s is reading this study.") % {"name": other.reader.username})
@@ -93,7 +99,7 @@ def refuse_taken(study: Study, reader: User) -> None:
 
 def held_by_others(user: User | AnonymousUser, sites: Iterable[Site]) -> dict[UUID, str]:
     """Studies of these sites that other readers have open, and who."""
-    held = Claim.objects.filter(until__gt=RightNow(), study__site__in=list(sites)).exclude(reader_id=user.pk)
+    held = Claim.objects.filter(standing(), study__site__in=list(sites)).exclude(reader_id=user.pk)
     return dict(held.values_list("study_id", "reader__username"))
 
 

@@ -2,7 +2,7 @@
 
 from django.db.models import Exists, OuterRef, Q
 
-from screening.leasing import RightNow
+from screening.review.claims import standing
 from screening.review.models import Claim, FurtherRead, ReadState
 from screening.studies.models import Sample, StudyState
 from screening.users.models import Reads, Site
@@ -22,4 +22,4 @@ def waits_for_a_reader(site: Site) -> Q:
 
 def is_being_read() -> Q:
     """Of studies: those that a reader has open just now."""
-    return Q(Exists(Claim.objects.filter(study=OuterRef("pk"), until__gt=RightNow())))
+    return Q(Exists(Claim.objects.filter(standing(), study=OuterRef("pk"))))

@@ -10,6 +10,7 @@ Where a kernel does not tell its starts apart (elsewhere than on Linux), each pr
 import fcntl
 import threading
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Final
@@ -31,6 +32,8 @@ def note_of(database: str) -> Path:
 
 def _offset(database: str) -> float:
     """Seconds from the kernel's count to the time of day."""
+    if database == ":memory:" or "mode=memory" in database:  # of this process alone
+        return _own()
     note = note_of(database)
     with _lock:
         if note in _noted:
@@ -48,9 +51,10 @@ def _agreed(file: IO[str], boot: str) -> float:
     """Read what an earlier process noted since the machine started, or be the one who notes."""
     fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
     file.seek(0)
-    told = file.read().split()
-    if len(told) == 2 and told[0] == boot:
-        return float(told[1])
+    with suppress(ValueError):  # a note that nobody can read is written anew
+        told = file.read().split()
+        if len(told) == 2 and told[0] == boot:
+            return float(told[1])
     own = _own()
     file.truncate(0)
     file.write(f"{boot} {own!r}\n")

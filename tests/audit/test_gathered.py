@@ -88,3 +88,12 @@ def test_nothing_recorded_locks_nothing():
 
     assert len(asked) == 0
     assert not AuditHead.objects.exists()
+
+
+def test_chains_begin_also_where_the_engine_does_not_say_what_it_inserted(monkeypatch):
+    monkeypatch.setattr(connection.features, "can_return_columns_from_insert", False)
+    record(ADA, [draft("first"), draft("elsewhere", OTHER)])
+    record(ADA, [draft("second")])
+
+    assert [action for _, action, _ in told()] == ["study:first", "study:second"]
+    assert verify_chain(ChainKind.STUDY, STUDY).intact

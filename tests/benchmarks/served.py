@@ -1,4 +1,4 @@
-"""What both servers that batch are given: the service's own reader and graph, by the way that the service chose.
+"""What servers that batch are given: the graph by the way that the service chose, and to LitServe its reader.
 
 Read by interpreters of another environment (requirements/against.txt), which know of no Django settings.
 """

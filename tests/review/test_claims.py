@@ -71,6 +71,15 @@ def test_a_claim_left_behind_frees_itself(desk):
     assert claim_study(study_id=study.pk, reader=desk.two).reader == desk.two
 
 
+def test_a_claim_of_a_time_when_the_clock_was_ahead_holds_nothing(desk):
+    study = desk.study(1)
+    claim_study(study_id=study.pk, reader=desk.one)
+    Claim.objects.update(until=timezone.now() + timedelta(hours=8))
+
+    claim_study(study_id=study.pk, reader=desk.two)
+    assert Claim.objects.get().reader == desk.two
+
+
 def test_a_claim_is_prolonged_and_released_only_by_the_page_that_holds_it(desk):
     study = desk.study(1)
     old = claim_study(study_id=study.pk, reader=desk.one)

@@ -148,6 +148,20 @@ def test_a_lease_that_ran_out_while_the_disk_was_full_tells_of_no_death(ran_out)
     assert stand(ran_out) == ("waiting", 1, 1)
 
 
+def test_a_row_whose_leases_end_with_the_database_again_and_again_is_found_out(ran_out, monkeypatch):
+    far = timezone.now() + timedelta(days=1)  # the database is always back since after the lease was given
+    monkeypatch.setattr(leasing, "back_since", lambda: far)
+    held = {field: getattr(ran_out, field) for field in ("lease_token", "lease_until", "computing", "state")}
+
+    for _ in range(leasing.EXCUSES):
+        assert reclaim_expired() == 1
+        assert stand(ran_out)[:2] == ("waiting", 1)
+        Screening.objects.filter(pk=ran_out.pk).update(**held)
+
+    assert reclaim_expired() == 1
+    assert stand(ran_out)[:2] == ("quarantined", 2)
+
+
 def test_one_that_ran_out_where_a_duty_failed_of_itself_tells_of_one(ran_out):
     def broken():
         raise RuntimeError("of this duty")

@@ -160,3 +160,19 @@ def test_the_web_process_is_not_ready_on_a_database_of_a_later_release() -> None
     with upgraded():
         answer = Client().get("/readyz")
     assert (answer.status_code, answer.json()) == (503, {"status": "not ready"})
+
+
+def test_what_another_package_took_away_tells_of_no_later_release() -> None:
+    gone = ("sessions", "0002_taken_away_since")
+    MigrationRecorder(connection).record_applied(*gone)
+    try:
+        assert not difference()
+    finally:
+        MigrationRecorder(connection).record_unapplied(*gone)
+
+
+def test_files_of_another_release_in_the_place_of_this_one_make_it_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not release.of_other_release()
+    monkeypatch.setattr(release, "known_migrations", lambda: frozenset({("users", "9999_not_applied_yet")}))
+
+    assert not release.of_other_release()
