@@ -17,7 +17,7 @@ from workers.decoders import POOL
 from workers.documents import making
 from workers.keeper import give_back_all
 from workers.orphans import sweep_copies
-from workers.release import refuse_other_release
+from workers.release import end_when_upgraded, refuse_other_release
 from workers.reporting import report
 
 log = structlog.get_logger(__name__)
@@ -104,6 +104,7 @@ def _on_init(sender: Any, **_: Any) -> None:
         pool if isinstance(pool, str) else f"{pool.__module__}.{pool.__name__}", list(sender.app.conf.accept_content)
     )
     refuse_other_release()
+    end_when_upgraded(_ending)
     # The hands begin before Celery sets its own handlers, which call the same by `worker_shutting_down`.
     signal.signal(signal.SIGTERM, lambda *_: _on_shutting_down())
     start(sorted(sender.app.amqp.queues.consume_from), int(sender.concurrency or DEFAULT_HANDS))

@@ -18,9 +18,9 @@ LOOK_SECONDS: Final = 5.0
 
 
 def refuse_other_release() -> None:
-    """End the process before it takes anything if the database is of another release, then watch that it stays of this.
+    """End the process before it takes anything if the database is of another release.
 
-    A database that does not answer yet is looked at as soon as it does.
+    One that does not answer yet is looked at by `end_when_upgraded` a few seconds later.
 
     Raises:
         SystemExit: it is. The log says which migrations differ.
@@ -28,7 +28,11 @@ def refuse_other_release() -> None:
     if other := _other():
         _tell(other)
         raise SystemExit(REFUSED_STATUS)
-    threading.Thread(target=_watch, name="release", daemon=True).start()
+
+
+def end_when_upgraded(stop: threading.Event) -> None:
+    """Look every few seconds, until `stop` is set, that the database stays of this release; end the process if not."""
+    threading.Thread(target=_watch, args=(stop,), name="release", daemon=True).start()
 
 
 def of_other_release() -> bool:
@@ -42,13 +46,14 @@ def _ours() -> frozenset[tuple[str, str]]:
     return known_migrations()
 
 
-def _watch() -> None:
-    rest = threading.Event()
-    while not (other := _other()):
+def _watch(stop: threading.Event) -> None:
+    while not stop.wait(LOOK_SECONDS):
+        other = _other()
         connections.close_all()
-        rest.wait(LOOK_SECONDS)
-    _tell(other)
-    os.kill(os.getpid(), signal.SIGTERM)  # as the supervisor asks: what is held goes back
+        if other:
+            _tell(other)
+            os.kill(os.getpid(), signal.SIGTERM)  # as the supervisor asks: what is held goes back
+            return
 
 
 def _other() -> Difference | None:

@@ -1,11 +1,13 @@
 """A worker and a database of different releases: it does not start, and one that runs gives back what it holds."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import OperationalError, ProgrammingError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
@@ -176,3 +178,9 @@ def test_files_of_another_release_in_the_place_of_this_one_make_it_no_other(monk
     monkeypatch.setattr(release, "known_migrations", lambda: frozenset({("users", "9999_not_applied_yet")}))
 
     assert not release.of_other_release()
+
+
+def test_one_round_of_the_reconciler_leaves_nobody_looking() -> None:
+    call_command("reconcile", "--once")
+
+    assert "release" not in {thread.name for thread in threading.enumerate()}

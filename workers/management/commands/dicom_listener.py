@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from workers import heartbeat
 from workers.crew import PROGRESS
 from workers.dicom.listener import Listener, report_threads
-from workers.release import refuse_other_release
+from workers.release import end_when_upgraded, refuse_other_release
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         refuse_other_release()
+        end_when_upgraded(stop)
         report_threads()
         config = settings.CONFIG
         listener = Listener(title=config.dicom_ae_title, associations=config.dicom_associations)

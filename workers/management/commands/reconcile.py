@@ -9,7 +9,7 @@ from workers import heartbeat
 from workers.crew import PROGRESS
 from workers.orphans import sweep
 from workers.outbound import hands
-from workers.release import refuse_other_release
+from workers.release import end_when_upgraded, refuse_other_release
 from workers.upkeep import DUTIES, look_after
 
 SWEEP_SECONDS: Final = 3600.0
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        end_when_upgraded(stop)
         heartbeat.start()
         hands.start()
         try:
