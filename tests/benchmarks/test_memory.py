@@ -33,7 +33,6 @@ def test_how_much_more_memory_workers_hold_after_many_pictures(
             numbers = range(start, start + AT_ONCE)
             files = [another(sources[number % SOURCES], 1 + number // SOURCES) for number in numbers]
             running.finish(running.send(files))
-            running.rest()
             held.append({worker.name: mebibytes(worker) for worker in (running.ingest, running.inference)})
 
     growth = {name: held[-1][name] - held[0][name] for name in held[0]}
