@@ -171,3 +171,14 @@ def counts(upload: Upload, offered: int) -> dict[str, Any]:
         "waiting": sum(rows[state] for state in PENDING),
         "violations": dict(violations),
     }
+
+
+def tries() -> dict[str, Any]:
+    """Say how often a row was begun at most, and how many deaths counted."""
+    rows, items = Screening.objects.all(), Item.objects.filter(state=ItemState.ACCEPTED)
+    return {
+        "attempts": max(rows.values_list("attempts", flat=True)),
+        "alone": rows.filter(alone=True).count(),
+        "deaths": sum(rows.values_list("deaths", flat=True)) + sum(items.values_list("deaths", flat=True)),
+        "decodes": max(items.values_list("decodes", flat=True)),
+    }

@@ -17,9 +17,8 @@ import pytest
 from django.db import connection
 
 from tests.conftest import database_url_of_tests
-from tests.faults.service import counts, finished, noop_model, radiographs, say, screened, service_of
-from tests.faults.test_full import tries
-from tests.faults.web import Web
+from tests.faults.service import counts, finished, noop_model, say, screened, service_of, tries
+from tests.faults.web import Web, under_way
 from tests.workers.processes import until
 
 DATA = os.environ.get("TEST_POSTGRES_DATA", "")
@@ -90,16 +89,7 @@ def test_while_every_connection_is_taken_requests_are_told_so_and_workers_wait(
     noop_model()
     told: Counter[str] = Counter()
     with service_of(child_environment, tmp_path, FAULT_NOOP="0.02", BATCH_SIZE="8") as service:
-        web = Web(child_environment(REDIS_URL=service.broker.url, FAULTS_ALLOWED="true"), tmp_path / "web")
-        service.processes.append(web.process)
-        web.start()
-        folder = tmp_path / "pictures"
-        folder.mkdir()
-        for number, content in enumerate(radiographs(IMAGES)):
-            (folder / f"{number:04}.dcm").write_bytes(content)
-        upload = web.send_folder(folder)
-        service.start()
-        until(lambda: screened(upload) > IMAGES // 10, 300, f"stuck:\n{service.tails()}")
+        web, upload = under_way(service, child_environment, tmp_path, IMAGES)
         slowest, before = 0.0, 0
         with every_connection_taken() as taken:
             before, end = screened(upload), time.monotonic() + SECONDS

@@ -9,26 +9,24 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from screening.results.models import Screening
 from screening.uploads.models import Item, ItemState, Upload
 from tests.faults.service import (
     Service,
     counts,
     finished,
     noop_model,
-    radiographs,
     say,
     screened,
     send_radiographs,
     service_of,
+    tries,
 )
 from tests.faults.small_disk import filled
-from tests.faults.web import Web
+from tests.faults.web import Web, under_way
 from tests.workers.processes import until
 
 DISK = os.environ.get("TEST_SMALL_DISK", "")
@@ -55,16 +53,6 @@ def send_while_full(web: Web, told: Counter[str]) -> None:
         told[f"{answer.request.method} {answer.status_code} {body.get('code', '') if answer.is_error else ''}"] += 1
         if answer.status_code in {503, 507}:
             assert int(answer.headers["Retry-After"]) > 0
-
-
-def tries() -> dict[str, Any]:
-    rows, items = Screening.objects.all(), Item.objects.filter(state=ItemState.ACCEPTED)
-    return {
-        "attempts": max(rows.values_list("attempts", flat=True)),
-        "alone": rows.filter(alone=True).count(),
-        "deaths": sum(rows.values_list("deaths", flat=True)) + sum(items.values_list("deaths", flat=True)),
-        "decodes": max(items.values_list("decodes", flat=True)),
-    }
 
 
 def end_what_failed(web: Web, upload: Upload) -> int:
@@ -95,16 +83,7 @@ def test_while_the_disk_fills_nothing_is_lost_or_counted_and_all_goes_on_once_th
 ) -> None:
     noop_model()
     with service_of(child_environment, tmp_path, FAULT_NOOP="0.02", BATCH_SIZE="8") as service:
-        web = Web(child_environment(REDIS_URL=service.broker.url, FAULTS_ALLOWED="true"), tmp_path / "web")
-        service.processes.append(web.process)
-        web.start()
-        folder = tmp_path / "pictures"
-        folder.mkdir()
-        for number, content in enumerate(radiographs(IMAGES)):
-            (folder / f"{number:04}.dcm").write_bytes(content)
-        upload = web.send_folder(folder)
-        service.start()
-        until(lambda: screened(upload) > IMAGES // 10, 300, f"stuck:\n{service.tails()}")
+        web, upload = under_way(service, child_environment, tmp_path, IMAGES)
         told = hold_full(service, web, upload)
         freed = time.monotonic()
         before = screened(upload)

@@ -17,6 +17,7 @@ from screening.uploads.models import Upload
 from screening.users.models import ApiToken, Role, Scope
 from tests.client.service import answers, free_port
 from tests.factories import SiteFactory, UserFactory
+from tests.faults.service import Service, radiographs, screened
 from tests.workers.bombs import zip_of
 from tests.workers.processes import Process, until
 
@@ -97,3 +98,20 @@ def insist(call: Callable[[], T], tries: int = 60) -> T:
         except httpx.TransportError:
             time.sleep(0.2)
     return call()
+
+
+def under_way(
+    service: Service, environment: Callable[..., dict[str, str]], folder: Path, count: int
+) -> tuple[Web, Upload]:
+    """Send drawn radiographs to a web process that runs with the service, start it, and let it screen a tenth."""
+    web = Web(environment(REDIS_URL=service.broker.url, FAULTS_ALLOWED="true"), folder / "web")
+    service.processes.append(web.process)
+    web.start()
+    pictures = folder / "pictures"
+    pictures.mkdir()
+    for number, content in enumerate(radiographs(count)):
+        (pictures / f"{number:04}.dcm").write_bytes(content)
+    upload = web.send_folder(pictures)
+    service.start()
+    until(lambda: screened(upload) > count // 10, 300, f"stuck:\n{service.tails()}")
+    return web, upload
