@@ -110,6 +110,7 @@ class _Drawing:
             self._begun = True
             reach("explain.begun")
             heat = draw(explainer, plane, label=row.label, preview=preview)
+            DEVICE.let_pass()  # urgent rows, which wait for one of the two no longer than need be
             return heat, scores_without_parts(scorer, plane, label=row.label)
 
 

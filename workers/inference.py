@@ -24,6 +24,7 @@ from workers.crew import PROGRESS, Crew, Stop
 from workers.device import DEVICE, READY
 from workers.engine import ENGINE, ModelUnavailable, Scores
 from workers.keeper import keeping
+from workers.pace import PACE
 from workers.planes import load_planes
 from workers.reporting import milliseconds
 from workers.scoring import score_carefully
@@ -67,26 +68,32 @@ TURNS: Final = Turns()
 
 def screen_urgent(stop: Stop) -> bool:
     """Screen some urgent rows, if there are any; all that one hand does, so that they meet no batch before them."""
-    return _screen_in_turn(lanes_with_work(urgent=True), stop, urgent=True)
+    return _screen_in_turn(stop, urgent=True)
 
 
 def screen_somewhere(stop: Stop) -> bool:
-    """Screen urgent rows, or else one batch of the lane whose turn it is. Whether there was any."""
-    return screen_urgent(stop) or _screen_in_turn(lanes_with_work(), stop)
+    """Screen urgent rows, or else one batch of others, of the lane whose turn it is. Whether there was any.
+
+    What becomes urgent between the two looks is left to the next: in a batch of others it would wait for all of them.
+    """
+    return screen_urgent(stop) or _screen_in_turn(stop, urgent=False)
 
 
-def _screen_in_turn(lanes: Sequence[UUID], stop: Stop, *, urgent: bool = False) -> bool:
-    for lane in TURNS.order(lanes):
+def _screen_in_turn(stop: Stop, *, urgent: bool) -> bool:
+    for lane in TURNS.order(lanes_with_work(urgent=urgent)):
         TURNS.took(lane)
         if screen_batch(lane, stop, urgent=urgent):
             return True
     return False
 
 
-def screen_batch(lane: UUID, stop: Stop, *, urgent: bool = False) -> bool:
+def screen_batch(lane: UUID, stop: Stop, *, urgent: bool | None = None) -> bool:
     """Lease one batch of a lane and bring each row to an outcome. Whether there was any.
 
-    Urgent rows come in small batches of their own, and have the device next.
+    Args:
+        lane: Model version.
+        stop: Set when the worker is asked to end.
+        urgent: Which rows are taken: urgent ones, in small batches that have the device next; others; None for any.
     """
     most = rows_of_a_lease()
     lease, rows = claim_batch(model_version_id=lane, limit=min(URGENT_ROWS, most) if urgent else most, urgent=urgent)
@@ -95,7 +102,7 @@ def screen_batch(lane: UUID, stop: Stop, *, urgent: bool = False) -> bool:
     reach("inference.claimed")
     with keeping(Screening, lease, (row.upload_id for row in rows)):
         try:
-            _screen(lane, lease, rows, stop, hurried=urgent)
+            _screen(lane, lease, rows, stop, hurried=bool(urgent))
         except LeaseLost:  # others took the batch over while this process was frozen or cut off
             log.warning("lease_lost", rows=len(rows))
         except StoreAway as away:  # nothing was computed: the rows wait as if they had never been taken
@@ -175,17 +182,21 @@ def _compute(
     PROGRESS.note()
     outcomes: list[ScreenOutcome] = []
     spent = 0.0
-    for at in range(0, len(planes), scorer.batch_size):
-        if at and let_pass:
+    while len(outcomes) < len(planes):
+        if outcomes and let_pass:
             DEVICE.let_pass()
             PROGRESS.note()
+        size = PACE.chunk(scorer) if let_pass else scorer.batch_size
+        chunk = planes[len(outcomes) : len(outcomes) + size]
         started = time.perf_counter()
-        outcomes += map(screen_outcome, score_carefully(scorer, planes[at : at + scorer.batch_size]))
-        spent += milliseconds(started)
+        outcomes += map(screen_outcome, score_carefully(scorer, chunk))
+        took = time.perf_counter() - started
+        PACE.note(scorer, chunk, took)
+        spent += took
         PROGRESS.note()
     reach("inference.scored")
     PROGRESS.note()
-    return outcomes, round(spent, 3)
+    return outcomes, round(spent * 1000, 3)
 
 
 def _refuse(lane: UUID, lease: Lease, rows: Sequence[Screening]) -> None:

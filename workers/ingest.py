@@ -64,10 +64,10 @@ def ingest_urgent(stop: Stop) -> bool:
 
 def ingest_chunk(stop: Stop) -> bool:
     """Lease some received files and bring each to an outcome; urgent ones by themselves. Whether there were any."""
-    return ingest_urgent(stop) or _ingest_some(stop, _share())  # another hand may have taken the urgent ones
+    return ingest_urgent(stop) or _ingest_some(stop, _share(), urgent=False)
 
 
-def _ingest_some(stop: Stop, most: int, *, urgent: bool = False) -> bool:
+def _ingest_some(stop: Stop, most: int, *, urgent: bool) -> bool:
     lease, items = claim_items(most, urgent=urgent)
     if not items:
         return False

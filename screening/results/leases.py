@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from screening import leasing
 from screening.leasing import Lease
 from screening.results.models import ModelVersion, Screening, ScreeningState
-from screening.uploads.ranks import ahead_of_the_queue
+from screening.uploads.ranks import in_a_hurry
 
 # No model: `manage.py make_sandbox` says its scores, and no worker looks for its bundle.
 SCRIPTED: Final = "sandbox-script"
@@ -35,8 +35,8 @@ def rows_of_a_lease() -> int:
     return settings.CONFIG.batch_size or MOST_ROWS
 
 
-def claim_batch(*, model_version_id: UUID, limit: int, urgent: bool = False) -> tuple[Lease, list[Screening]]:
-    """Lease up to `limit` waiting screenings of a lane, across uploads, by rank; or of its urgent ones alone."""
+def claim_batch(*, model_version_id: UUID, limit: int, urgent: bool | None = None) -> tuple[Lease, list[Screening]]:
+    """Lease up to `limit` waiting screenings of a lane, by rank; or of its urgent ones, or the others, alone."""
     waiting = _waiting(model_version_id, urgent=urgent).select_related("image").only(*NEEDED)
     return leasing.claim(waiting, limit=limit, seconds=settings.CONFIG.lease_seconds, state=ScreeningState.LEASED)
 
@@ -46,12 +46,12 @@ def release_batch(lease: Lease) -> int:
     return leasing.give_back(Screening, lease, state=ScreeningState.WAITING)
 
 
-def lanes_with_work(*, urgent: bool = False) -> list[UUID]:
-    """Model versions for which screenings wait, or urgent ones."""
+def lanes_with_work(*, urgent: bool | None = None) -> list[UUID]:
+    """Model versions for which screenings wait, or urgent ones, or others."""
     lanes = ModelVersion.objects.exclude(slug=SCRIPTED).order_by("pk").values_list("pk", flat=True)
     return [lane for lane in lanes if _waiting(lane, urgent=urgent).exists()]
 
 
-def _waiting(lane: UUID, *, urgent: bool) -> QuerySet[Screening]:
-    waiting = Screening.with_trials.filter(model_version_id=lane, state=ScreeningState.WAITING)
-    return waiting.filter(rank__lt=ahead_of_the_queue()) if urgent else waiting
+def _waiting(lane: UUID, *, urgent: bool | None) -> QuerySet[Screening]:
+    state = ScreeningState.WAITING
+    return Screening.with_trials.filter(in_a_hurry(urgent=urgent), model_version_id=lane, state=state)

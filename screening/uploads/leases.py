@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from screening import leasing
 from screening.leasing import Lease
 from screening.uploads.models import Archive, ArchiveState, Item, ItemState, Upload
-from screening.uploads.ranks import ahead_of_the_queue
+from screening.uploads.ranks import in_a_hurry
 
 
-def claim_items(limit: int, *, urgent: bool = False) -> tuple[Lease, list[Item]]:
-    """Lease up to `limit` received items, across uploads, in the order of their rank; or of the urgent ones alone."""
+def claim_items(limit: int, *, urgent: bool | None = None) -> tuple[Lease, list[Item]]:
+    """Lease up to `limit` received items, across uploads, by rank; or of the urgent ones, or the others, alone."""
     waiting, seconds = _received(urgent=urgent), settings.CONFIG.lease_seconds
     lease, items = leasing.claim(waiting, limit=limit, seconds=seconds, state=ItemState.DECODING)
     bring_uploads(items)
@@ -31,9 +31,8 @@ def urgent_items_wait() -> bool:
     return _received(urgent=True).exists()
 
 
-def _received(*, urgent: bool) -> QuerySet[Item]:
-    waiting = Item.objects.filter(state=ItemState.RECEIVED)
-    return waiting.filter(rank__lt=ahead_of_the_queue()) if urgent else waiting
+def _received(*, urgent: bool | None) -> QuerySet[Item]:
+    return Item.objects.filter(in_a_hurry(urgent=urgent), state=ItemState.RECEIVED)
 
 
 def claim_archive() -> tuple[Lease, Archive | None]:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from screening.uploads.models import Item, Priority, Upload
@@ -50,6 +50,13 @@ def _urgent_left(site_id: UUID, now: datetime) -> int:
 def ahead_of_the_queue() -> float:
     """Give the rank below which a waiting row has its head start, or has waited nearly as long as that."""
     return timezone.now().timestamp() - HEAD_START + URGENT_AN_HOUR * STEP + MARGIN
+
+
+def in_a_hurry(*, urgent: bool | None) -> Q:
+    """Tell rows that are ahead of the queue from the others; None: any row."""
+    if urgent is None:
+        return Q()
+    return Q(rank__lt=ahead_of_the_queue()) if urgent else Q(rank__gte=ahead_of_the_queue())
 
 
 def on_arrival(item: Item) -> float:

@@ -172,6 +172,21 @@ def test_maps_that_nobody_waits_for_let_screening_and_ingest_go_first(
     arriving.delete()
 
 
+def test_between_a_map_and_the_scores_without_parts_the_device_goes_to_whoever_is_in_a_hurry(
+    scored: Callable[..., list[Screening]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(FLAGGED)
+    done: list[str] = []
+    monkeypatch.setattr(explain.DEVICE, "let_pass", lambda: done.append("let pass"))
+    for name in ("draw", "scores_without_parts"):
+        real = getattr(explain, name)
+        monkeypatch.setattr(explain, name, lambda *a, _n=name, _r=real, **k: (done.append(_n), _r(*a, **k))[1])
+
+    draw_all()
+
+    assert done == ["draw", "let pass", "scores_without_parts"]
+
+
 def test_one_that_a_person_asked_for_is_drawn_while_files_arrive_and_before_the_others(
     scored: Callable[..., list[Screening]], staff: User
 ) -> None:

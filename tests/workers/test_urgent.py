@@ -19,6 +19,7 @@ from tests.factories import ItemFactory, ModelVersionFactory, ScreeningFactory
 from workers import inference, ingest, lifecycle
 from workers.crew import Stop
 from workers.device import PASSES, Device
+from workers.pace import LEAST, TURN, Pace
 
 pytestmark = pytest.mark.django_db
 
@@ -62,6 +63,30 @@ def test_urgent_screenings_are_a_batch_of_their_own() -> None:
     assert lanes_with_work(urgent=True) == [version.pk]
     assert [row.pk for row in claim_batch(model_version_id=version.pk, limit=8, urgent=True)[1]] == [urgent.pk]
     assert {row.pk for row in claim_batch(model_version_id=version.pk, limit=8)[1]} == {row.pk for row in usual}
+
+
+def test_a_batch_of_others_leaves_alone_what_becomes_urgent_while_it_is_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = ModelVersionFactory()
+    usual = ScreeningFactory(model_version=version, rank=rank_now())
+    urgent_row, urgent_file = ScreeningFactory(model_version=version, rank=rank_urgent()), received(rank_urgent())
+    usual_file = received(rank_now())
+    taken: list[object] = []
+    seen = monkeypatch.setattr
+    seen(inference, "screen_urgent", lambda _stop: False)  # both steps look for it first: it comes right after
+    seen(ingest, "ingest_urgent", lambda _stop: False)
+    seen(inference, "_screen", lambda _lane, _lease, rows, *_, **__: taken.extend(row.pk for row in rows))
+    seen(ingest, "_ingest", lambda _lease, items, _stop: taken.extend(item.pk for item in items))
+
+    assert inference.screen_somewhere(Stop())
+    assert ingest.ingest_chunk(Stop())
+
+    assert taken == [usual.pk, usual_file.pk]
+    assert lanes_with_work(urgent=True) == [version.pk]
+    assert lanes_with_work(urgent=False) == []
+    assert [row.pk for row in claim_batch(model_version_id=version.pk, limit=8)[1]] == [urgent_row.pk]
+    assert [item.pk for item in claim_items(8)[1]] == [urgent_file.pk]
 
 
 def test_the_hand_that_is_kept_free_takes_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +193,47 @@ def test_a_large_batch_lets_urgent_rows_pass_between_its_chunks_and_urgent_ones_
 
     assert done == ([4, "let pass", 4, "let pass", 2] if let_pass else [4, 4, 2])
     assert len(outcomes) == 10
+
+
+def test_a_slow_model_is_given_fewer_planes_at_once_so_that_no_call_outlasts_a_turn_by_much() -> None:
+    pace, scorer = Pace(), NoopScorer(batch_size=64)
+    sizes = []
+    for each in (TURN / 64, TURN / 63, TURN / 10, TURN * 10, TURN / 1000):  # seconds that a plane takes
+        pace.note(scorer, [b""] * 64, each * 64)
+        sizes.append(pace.chunk(scorer))
+
+    assert sizes == [64, 32, 8, LEAST, 64]
+
+
+def test_a_call_of_few_planes_says_nothing_of_the_pace() -> None:
+    pace, scorer = Pace(), NoopScorer(batch_size=64)
+    pace.note(scorer, [b""] * (LEAST - 1), 1000.0)
+
+    assert pace.chunk(scorer) == 64
+
+
+def test_a_model_that_is_fastest_with_few_planes_is_never_given_fewer() -> None:
+    pace, scorer = Pace(), NoopScorer(batch_size=4)
+    pace.note(scorer, [b""] * 4, 1000.0)
+
+    assert pace.chunk(scorer) == 4
+
+
+def test_a_large_batch_of_a_slow_model_is_computed_in_more_calls_and_an_urgent_one_in_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(inference, "PACE", Pace())
+    done: list[int] = []
+    scorer = NoopScorer(batch_size=32)
+    monkeypatch.setattr(scorer, "score", lambda planes: (done.append(len(planes)), NoopScorer.score(scorer, planes))[1])
+    inference.PACE.note(scorer, [b""] * 32, TURN * 2)
+    monkeypatch.setattr(inference.PACE, "note", lambda *_: None)
+
+    for let_pass in (True, False):
+        outcomes, _ = inference._compute(scorer, [bytes(PLANE_SIDE**2)] * 40, let_pass=let_pass)
+        assert len(outcomes) == 40
+
+    assert done == [16, 16, 8, 32, 8]
 
 
 def test_lanes_take_turns_with_urgent_work_too(monkeypatch: pytest.MonkeyPatch) -> None:
