@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 
+from screening.settled import settle
 from screening.store.objects import objects
 from workers import archives, catalogue, explain, heartbeat, inference, ingest, warming
 from workers.crew import Crew
@@ -56,6 +57,7 @@ def start(queues: list[str], hands: int) -> None:
         COPIES.start(1)
         _running.append(COPIES)
     heartbeat.start()
+    settle()
     log.info("hands_started", queues=queues, hands=hands)
 
 

@@ -32,6 +32,11 @@ assert get_resolver().resolve("/api/v1/studies/") and compat.yaml
 print(*sorted(name for name in sys.modules if name.split(".")[0] in ("jinja2", "requests", "psycopg")))
 import requests
 """
+SETTLED = """
+import gc
+from screening.wsgi import application
+print(gc.get_freeze_count(), len(gc.get_objects()))
+"""
 
 
 def free_port() -> int:
@@ -100,3 +105,13 @@ def test_the_web_process_loads_no_package_that_others_only_offer_to_use(child_en
     told = subprocess.run(command, cwd=ROOT, env=embedded, capture_output=True, text=True, check=False)
 
     assert (told.returncode, told.stdout.strip()) == (0, ""), told.stderr
+
+
+def test_the_collector_of_a_web_process_passes_over_what_was_loaded_for_good(child_environment, tmp_path):
+    embedded = child_environment(DATABASE_URL=f"sqlite:///{tmp_path / 'db.sqlite3'}")
+    command = [sys.executable, "-c", SETTLED]
+    told = subprocess.run(command, cwd=ROOT, env=embedded, capture_output=True, text=True, check=True)
+    settled, looked_at = map(int, told.stdout.split())
+
+    assert settled > 50_000
+    assert looked_at < settled / 50
