@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ml.models import weights as w
 from ml.models.architectures import Architecture, architecture_named, refuse_side
 from ml.models.bundle import Bundle
+from ml.models.cores import cores
 from ml.models.precision import FP32, POLICIES, computing_in
 from ml.models.resample import resampling_matrix
 from ml.models.runtime import Raw
@@ -21,6 +22,7 @@ from ml.vocabulary import PLANE_SIDE
 
 # A batch is filled up to one of these, so that kernels are prepared for seven shapes and no more.
 BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64)
+BRANCHES: Final = (1, 2, 4)  # parts of a batch that processors compute beside each other; none may be empty
 
 TRUNKS: Final = Trunks()
 BUILDING: Final = threading.Lock()
@@ -121,18 +123,33 @@ def _frozen(architecture: Architecture, side: int, weights: w.Weights, precision
         tf.config.experimental.enable_tensor_float_32_execution(False)
     trunk = filled_trunk(architecture, side, weights, precision)
     prepare = input_stage(architecture, side)
-    graph = freeze(lambda planes: tf.cast(trunk(prepare(planes), training=False), tf.float32))
+    branches = 1 if tf.config.list_physical_devices("GPU") else max(many for many in BRANCHES if many <= cores())
+    graph = freeze(_shared_out(lambda planes: tf.cast(trunk(prepare(planes), training=False), tf.float32), branches))
 
     def compute(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        given = graph(_as_tensor(_filled_up(planes)))
+        given = graph(_as_tensor(_filled_up(planes, branches)))
         features: NDArray[np.float32] = (given[0] if isinstance(given, list | tuple) else given).numpy()
         return features[: len(planes)]
 
     return compute, int(trunk.output_shape[-1])
 
 
-def _filled_up(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    size = next((size for size in BATCH_SIZES if size >= len(planes)), len(planes))
+def _shared_out(features: Compute, branches: int) -> Compute:
+    """Let parts of a batch be computed beside each other, in one graph: see `ml.models.cores`."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    if branches == 1:
+        return features
+
+    def together(planes: Tensor) -> Tensor:
+        size = (tf.shape(planes)[0] + branches - 1) // branches
+        return tf.concat([features(planes[at * size : (at + 1) * size]) for at in range(branches)], axis=0)
+
+    return together
+
+
+def _filled_up(planes: NDArray[np.uint8], least: int) -> NDArray[np.uint8]:
+    size = next((size for size in BATCH_SIZES if size >= max(least, len(planes))), len(planes))
     if size == len(planes):
         return planes
     return np.concatenate([planes, np.zeros((size - len(planes), *planes.shape[1:]), np.uint8)])

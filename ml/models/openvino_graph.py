@@ -1,16 +1,20 @@
 """The OpenVINO runtime: the same graph as TensorFlow's, compiled for processors. Needs the extra `openvino`."""
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.models import weights as w
 from ml.models.architectures import Architecture
+from ml.models.cores import cores, pieces
 from ml.models.frozen import Compute, FrozenGraph, Tensor, filled_trunk, input_stage
 from ml.models.precision import BF16
 from ml.vocabulary import PLANE_SIDE
+
+AHEAD: Final = 2  # pieces for each core: one is computed, the next is ready
 
 
 class OpenVinoGraph(FrozenGraph):
@@ -30,17 +34,36 @@ class OpenVinoGraph(FrozenGraph):
         def features(planes: Tensor) -> Tensor:
             return trunk(prepare(planes), training=False)
 
-        # Left to itself OpenVINO computes in bfloat16 wherever the processor can.
-        hint = {"INFERENCE_PRECISION_HINT": "bf16" if self.precision == BF16 else "f32"}
+        # Left to itself OpenVINO computes in bfloat16 wherever the processor can, and a batch with all cores together.
+        precision, streams = "bf16" if self.precision == BF16 else "f32", cores()
+        each = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         openvino = _openvino()
-        model = openvino.Core().compile_model(openvino.convert_model(features), "CPU", hint)
+        hints = {"INFERENCE_PRECISION_HINT": precision, **each}
+        model = openvino.Core().compile_model(openvino.convert_model(features), "CPU", hints)
 
         def compute(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-            # A request of its own for each call: two hands may compute at once. The answer is the request's memory.
-            given: NDArray[np.float32] = model.create_infer_request().infer([planes], share_inputs=True)[0]
-            return np.array(given, np.float32)
+            # Requests of its own for each call: two hands may compute at once.
+            cut = pieces(planes, streams)
+            return _in_turn([model.create_infer_request() for _ in cut[: AHEAD * streams]], cut)
 
         return compute, int(trunk.output_shape[-1])
+
+
+def _in_turn(requests: Sequence[Any], cut: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Compute pieces by requests that wait for whichever core is free.
+
+    Nothing of Python is called back: a core's thread would want the interpreter's lock while whoever lets go of a
+    model holds it and waits for that thread.
+    """
+    given: list[NDArray[np.float32]] = []
+    for place in range(len(cut) + len(requests)):
+        request = requests[place % len(requests)]
+        if place >= len(requests):
+            request.wait()
+            given.append(np.array(request.get_output_tensor(0).data, np.float32))  # a copy: it is the request's memory
+        if place < len(cut):
+            request.start_async([cut[place]], share_inputs=True)
+    return np.concatenate(given)
 
 
 def _openvino() -> Any:

@@ -41,9 +41,9 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     asked: list[int] = []
     filled_up = frozen._filled_up
 
-    def counted(planes: Any) -> Any:
+    def counted(planes: Any, least: int) -> Any:
         asked.append(len(planes))
-        return filled_up(planes)
+        return filled_up(planes, least)
 
     monkeypatch.setattr(frozen, "_filled_up", counted)
     return asked
