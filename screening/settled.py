@@ -1,7 +1,8 @@
 """What a process loads for good: the garbage collector need not look through it again and again.
 
 A full round of the collector looks at every object. Of a web process that is 0.1 s on a slow machine, during which none
-of its threads answers; of a worker with a model loaded, more. What is settled is left out of every later round.
+of its threads answers. What is settled is left out of every later round, so nothing belongs there that is let go
+again: models are loaded later.
 """
 
 import gc

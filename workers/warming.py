@@ -6,7 +6,6 @@ from contextlib import suppress
 from django.db import connections
 
 from screening.results.models import ModelVersion
-from screening.settled import settle
 from workers.engine import ENGINE, MOST_LOADED, ModelUnavailable
 from workers.reporting import report
 
@@ -28,7 +27,6 @@ def warm(stop: threading.Event) -> None:
         report("models_not_warmed", problem)
     finally:
         connections.close_all()
-        settle()  # models and the packages that compute them stay
 
 
 def _defaults() -> list[ModelVersion]:

@@ -41,17 +41,6 @@ def test_a_model_that_cannot_be_loaded_keeps_no_other_from_it(noop: ModelVersion
     assert list(ENGINE._loaded) == [noop.pk]
 
 
-def test_once_models_are_loaded_the_collector_passes_over_them(
-    noop: ModelVersion, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    loaded: list[list[UUID]] = []
-    monkeypatch.setattr("workers.warming.settle", lambda: loaded.append(list(ENGINE._loaded)))
-
-    warm(threading.Event())
-
-    assert loaded == [[noop.pk]]
-
-
 def test_a_worker_that_ends_loads_nothing_more(noop: ModelVersion) -> None:
     ending = threading.Event()
     ending.set()
