@@ -6,6 +6,7 @@ class FaultsConfig(AppConfig):
     label = "faults"
 
     def ready(self) -> None:
-        from tests.faults import arming  # noqa: PLC0415 - it imports models, which are there only now
+        from tests.faults import arming, orders  # noqa: PLC0415 - these import models, which are there only now
 
         arming.arm()
+        orders.follow()

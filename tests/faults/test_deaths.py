@@ -1,7 +1,8 @@
 """A process dies at every named place, again and again: nothing is lost, nothing doubled, no event missing.
 
-FAULT_SEEDS=20 is the whole campaign; a seed decides how many files come, in which batches, and at which passing of
-the place the process dies. FAULT_MODEL=shipped puts a shipped model in place of the one that does nothing.
+FAULT_SEEDS=20 is the whole campaign; a seed decides how many files come, and at which passing of the place the process
+dies. A service dies some deaths in a row, told of each while it runs. FAULT_MODEL=shipped puts a shipped model in
+place of the one that does nothing.
 """
 
 import os
@@ -18,12 +19,14 @@ from screening.results.models import Explanation, Screening
 from screening.studies.models import Image
 from screening.uploads.models import Item, ItemState, Upload
 from screening.uploads.storage import blob_folder
+from tests.faults import orders
 from tests.faults.service import Service, chosen_model, counts, radiographs, say, service_of, wait_until_finished
 from tests.faults.web import Web
-from tests.workers.processes import until
+from tests.workers.processes import Process, until
 from workers.orphans import sweep_blobs
 
 SEEDS = int(os.environ.get("FAULT_SEEDS", "1"))
+IN_A_ROW = 5  # deaths of one service: then a fresh one, whose batches are of another size
 Build = Callable[..., dict[str, str]]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 
@@ -41,54 +44,70 @@ def who_passes(place: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One death: where, at which passing, among how many files in batches of which size."""
+    """One death: where, at which passing, among how many files."""
 
     place: str
     seed: int
     files: int
-    batch: int
     passing: int
 
     @classmethod
     def drawn(cls, place: str, seed: int) -> "Plan":
         chance = random.Random(f"{place} {seed}")
-        return cls(
-            place, seed, chance.randrange(12, 40), chance.choice((4, 8, 16)), chance.randrange(OFTEN.get(place, 1))
-        )
+        return cls(place, seed, chance.randrange(12, 40), chance.randrange(OFTEN.get(place, 1)))
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A service some of whose processes follow orders to die, one death after another."""
+
+    service: Service
+    web: Web
+    folder: Path
+    following: tuple[Process, ...]
+
+    def order(self, plan: Plan) -> Path:
+        """Order one death, and wait until all whom it may meet know; the file that its strike will make."""
+        mark = self.folder / f"struck-{plan.seed}"
+        orders.give(self.folder / "orders", f"{plan.place}:{plan.passing}", mark)
+        many = 2 if self.web.process in self.following else len(self.following)  # gunicorn has two workers
+        until(lambda: orders.followers(mark) >= many, 120, f"nobody knows of {plan}:\n{self.service.tails()}")
+        return mark
+
+    def replace(self, plan: Plan, mark: Path) -> None:
+        """Wait for the death, and start anew what died."""
+        until(mark.exists, 120, f"never reached {plan}:\n{self.service.tails()}")
+        if self.web.process in self.following:
+            return  # gunicorn replaces its own
+        until(lambda: not all(process.alive() for process in self.following), 30, "it did not die")
+        for process in self.following:
+            if not process.alive():
+                assert process.end() == 137
+                process.start()
 
 
 @contextmanager
-def dying(
-    plan: Plan, build: Build, folder: Path, model: dict[str, str]
-) -> Iterator[tuple[Service, Web, Callable[[], None]]]:
-    """A service of which the first process to pass the place dies there, and what replaces it once it has."""
-    mark = folder / "struck"
-    fault = {"FAULT": f"{plan.place}:{plan.passing}", "FAULT_MARK": str(mark)}
-    strikes = who_passes(plan.place)
-    with service_of(build, folder, BATCH_SIZE=str(plan.batch), **model) as service:
-        own = fault if "web" in strikes else {}
+def doomed(place: str, batch: int, build: Build, folder: Path) -> Iterator[Doomed]:
+    """A service whose processes that pass a place follow orders."""
+    told = {orders.VARIABLE: str(folder / "orders")}
+    who = who_passes(place)
+    with service_of(build, folder, BATCH_SIZE=str(batch), **chosen_model()) as service:
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.faults.settings"}
+        own = settings | told if "web" in who else {}
         web = Web(build(REDIS_URL=service.broker.url, FAULTS_ALLOWED="true", **own), folder / "web")
         service.processes.append(web.process)
         web.start()
         usual = (service.ingest, service.inference, service.reconciler)
-        struck = {one.name: (service.process(one.name, **fault), one) for one in usual if one.name in strikes}
         for process in usual:
-            struck.get(process.name, (process,))[0].start()
-
-        def replace() -> None:
-            until(mark.exists, 120, f"never reached {plan.place}:\n{service.tails()}")
-            if struck:  # gunicorn replaces its own
-                until(lambda: not all(doomed.alive() for doomed, _ in struck.values()), 30, "it did not die")
-            for doomed, usual in struck.values():
-                if not doomed.alive():
-                    assert doomed.end() == 137
-                    usual.start()
-
-        yield service, web, replace
+            if process.name in who:
+                process.tell(**told)
+            process.start()
+        yield Doomed(service, web, folder, tuple(each for each in (web.process, *usual) if each.name in who))
 
 
 def send(web: Web, plan: Plan, folder: Path) -> Upload:
-    files = {f"{number:03}.dcm": content for number, content in enumerate(radiographs(plan.files))}
+    drawn = radiographs(plan.files, first=plan.seed * 100)
+    files = {f"{number:03}.dcm": content for number, content in enumerate(drawn)}
     if plan.place.startswith("archive"):
         return web.send_zip(files)
     folder.mkdir()
@@ -97,36 +116,38 @@ def send(web: Web, plan: Plan, folder: Path) -> Upload:
     return web.send_folder(folder)
 
 
-def upload_struck(plan: Plan, build: Build, folder: Path) -> None:
+def upload_struck(plan: Plan, struck: Doomed) -> None:
     """Send, die, go on, and count."""
-    with dying(plan, build, folder, chosen_model()) as (service, web, replace):
-        if plan.place == "reclaim.freed":
-            kill_one_that_computes(service, web, plan, folder)
-            upload = Upload.objects.get()
-        else:
-            upload = send(web, plan, folder / "pictures")
-        if plan.place == "purge.rows_gone":
-            wait_until_finished(service, upload, 300)
-            web.purge(upload.pk)
-        replace()
+    service, web, pictures = struck.service, struck.web, struck.folder / f"pictures-{plan.seed}"
+    mark = struck.order(plan)
+    if plan.place == "reclaim.freed":
+        upload = kill_one_that_computes(service, web, plan, pictures)
+    else:
+        upload = send(web, plan, pictures)
+    if plan.place == "purge.rows_gone":
         wait_until_finished(service, upload, 300)
-        if plan.place == "purge.rows_gone":
-            assert_purged(upload, web)
-            return
-        until(lambda: not Explanation.objects.exclude(state="drawn").exists(), 120, f"not drawn:\n{service.tails()}")
+        web.purge(upload.pk)
+    struck.replace(plan, mark)
+    wait_until_finished(service, upload, 300)
+    if plan.place == "purge.rows_gone":
+        assert_purged(upload, web)
+        return
+    until(lambda: not Explanation.objects.exclude(state="drawn").exists(), 120, f"not drawn:\n{service.tails()}")
     found = counts(upload, plan.files)
     say(figure="death_at", place=plan.place, seed=plan.seed, files=plan.files, passing=plan.passing, **found)
     assert (found["lost"], found["quarantined"], found["waiting"], found["violations"]) == (0, 0, 0, {})
-    assert Explanation.objects.count() == Screening.objects.filter(flagged=True).count() == plan.files
+    flagged = Screening.objects.filter(upload=upload, flagged=True).count()
+    assert Explanation.objects.filter(screening__upload=upload).count() == flagged == plan.files
 
 
-def kill_one_that_computes(service: Service, web: Web, plan: Plan, folder: Path) -> None:
+def kill_one_that_computes(service: Service, web: Web, plan: Plan, folder: Path) -> Upload:
     """Leave the reconciler something to free: an inference worker dies with a batch in its hands."""
     service.inference.end()
-    doomed = service.process("inference", FAULT="inference.begun").start()
-    send(web, plan, folder / "pictures")
-    until(lambda: not doomed.alive(), 120, f"never computed:\n{service.tails()}")
+    computing = service.process("inference", FAULT="inference.begun").start()
+    upload = send(web, plan, folder)
+    until(lambda: not computing.alive(), 120, f"never computed:\n{service.tails()}")
     service.inference.start()
+    return upload
 
 
 def assert_purged(upload: Upload, web: Web) -> None:
@@ -142,12 +163,15 @@ def assert_purged(upload: Upload, web: Web) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("first", range(0, SEEDS, IN_A_ROW))
 @pytest.mark.parametrize("place", PLACES)
 def test_a_death_at_any_named_place_loses_and_doubles_nothing(
-    place: str, seed: int, child_environment: Build, tmp_path: Path
+    place: str, first: int, child_environment: Build, tmp_path: Path
 ) -> None:
-    upload_struck(Plan.drawn(place, seed), child_environment, tmp_path)
+    batch = random.Random(f"{place} {first}").choice((4, 8, 16))
+    with doomed(place, batch, child_environment, tmp_path) as struck:
+        for seed in range(first, min(first + IN_A_ROW, SEEDS)):
+            upload_struck(Plan.drawn(place, seed), struck)
 
 
 def test_every_step_has_its_places_and_every_place_somebody_who_passes_it() -> None:

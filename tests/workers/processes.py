@@ -36,6 +36,10 @@ class Process:
         self.popen: subprocess.Popen[bytes] | None = None
         self.starts = 0
 
+    def tell(self, **more: str) -> None:
+        """Give further variables, for every start from now on."""
+        self._environment |= more
+
     def start(self, **more: str) -> "Process":
         self.beat.unlink(missing_ok=True)
         with self.log.open("ab") as log:
