@@ -2,7 +2,7 @@
 
 A full round of the collector looks at every object. Of a web process that is 0.1 s on a slow machine, during which none
 of its threads answers. What is settled is left out of every later round, so nothing belongs there that is let go
-again: models are loaded later.
+again: models are loaded after it.
 """
 
 import gc

@@ -19,6 +19,7 @@ from ml.inference import BATCH_SIZE
 from ml.models.bundle import Bundle
 from ml.models.card import BundleError
 from ml.models.choosing import Choice, ways
+from ml.models.cores import CUT, cores
 from ml.models.precision import gpu_names, processor_flags
 from ml.models.runtime import EXACT, Way
 from screening import VERSION
@@ -105,7 +106,7 @@ def _key(bundle: Bundle, candidates: list[Way]) -> str:
         str(settings.CONFIG.batch_size),
         VERSION,
         platform.machine(),
-        str(os.cpu_count()),
+        f"{cores()} cores, batches cut {CUT}",
         *gpu_names(),
         *sorted(processor_flags()),
         *(f"{name} {_version(name)}" for name in PACKAGES),

@@ -19,6 +19,7 @@ from ml.models.bundle import load_bundle
 from ml.models.card import BundleError
 from ml.models.first_import import import_tensorflow
 from screening.results.models import ModelVersion
+from screening.settled import settle
 from workers.choices import chosen
 from workers.crew import PROGRESS
 from workers.reporting import report
@@ -91,7 +92,7 @@ def _wait_for(loading: threading.Lock) -> None:
 
 
 def _load_scorer(lane: UUID) -> Scores:
-    import_tensorflow()
+    import_tensorflow(settle)
     version = _version(lane)
     try:
         scorer = load_scorer(_folder(version), chosen)
@@ -106,7 +107,7 @@ def _load_scorer(lane: UUID) -> Scores:
 
 
 def _load_explainer(lane: UUID) -> Explainer:
-    import_tensorflow()
+    import_tensorflow(settle)
     version = _version(lane)
     try:
         bundle = load_bundle(_folder(version))

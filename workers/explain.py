@@ -110,7 +110,9 @@ class _Drawing:
             self._begun = True
             reach("explain.begun")
             heat = draw(explainer, plane, label=row.label, preview=preview)
-            DEVICE.let_pass()  # urgent rows, which wait for one of the two no longer than need be
+            if not row.alone:  # a death counts against a suspect, so nothing else computes until its end
+                DEVICE.let_pass()  # to urgent rows, which wait for one of the two no longer than need be
+                PROGRESS.note()
             return heat, scores_without_parts(scorer, plane, label=row.label)
 
 

@@ -47,6 +47,7 @@ def connect() -> None:
 
 def start(queues: list[str], hands: int) -> None:
     """Start the hands for these queues and the heartbeat."""
+    settle()
     for queue in queues:
         for crew in CREWS.get(queue, ()):
             crew.start(1 if crew in ALONE else hands)
@@ -57,7 +58,6 @@ def start(queues: list[str], hands: int) -> None:
         COPIES.start(1)
         _running.append(COPIES)
     heartbeat.start()
-    settle()
     log.info("hands_started", queues=queues, hands=hands)
 
 

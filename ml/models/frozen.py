@@ -126,8 +126,12 @@ def _frozen(architecture: Architecture, side: int, weights: w.Weights, precision
     branches = 1 if tf.config.list_physical_devices("GPU") else max(many for many in BRANCHES if many <= cores())
     graph = freeze(_shared_out(lambda planes: tf.cast(trunk(prepare(planes), training=False), tf.float32), branches))
 
+    alone = threading.Lock()  # fused operations of one graph, called by two threads at once, end the process
+
     def compute(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        given = graph(_as_tensor(_filled_up(planes, branches)))
+        tensor = _as_tensor(_filled_up(planes, branches))
+        with alone:  # a model is warmed up on a trunk that another computes with
+            given = graph(tensor)
         features: NDArray[np.float32] = (given[0] if isinstance(given, list | tuple) else given).numpy()
         return features[: len(planes)]
 

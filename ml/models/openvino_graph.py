@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -56,13 +57,18 @@ def _in_turn(requests: Sequence[Any], cut: Sequence[NDArray[np.uint8]]) -> NDArr
     model holds it and waits for that thread.
     """
     given: list[NDArray[np.float32]] = []
-    for place in range(len(cut) + len(requests)):
-        request = requests[place % len(requests)]
-        if place >= len(requests):
-            request.wait()
-            given.append(np.array(request.get_output_tensor(0).data, np.float32))  # a copy: it is the request's memory
-        if place < len(cut):
-            request.start_async([cut[place]], share_inputs=True)
+    try:
+        for place in range(len(cut) + len(requests)):
+            request = requests[place % len(requests)]
+            if place >= len(requests):
+                request.wait()
+                given.append(np.array(request.get_output_tensor(0).data, np.float32))  # a copy: it is its own memory
+            if place < len(cut):
+                request.start_async([cut[place]], share_inputs=True)
+    finally:  # where one failed, the others still read the planes
+        for request in requests:
+            with suppress(RuntimeError):
+                request.wait()
     return np.concatenate(given)
 
 

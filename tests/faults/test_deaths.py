@@ -28,7 +28,7 @@ from workers.orphans import sweep_blobs
 SEEDS = int(os.environ.get("FAULT_SEEDS", "1"))
 IN_A_ROW = 5  # deaths of one service: then a fresh one, whose batches are of another size
 Build = Callable[..., dict[str, str]]
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900 * IN_A_ROW)]
 
 # Who passes a place, and how often at least while a dozen files are sent and screened.
 WHO = {step: (step,) for step in ("ingest", "inference")}

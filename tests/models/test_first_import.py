@@ -1,6 +1,7 @@
 """A worker that warms a model while a heat map waits imports TensorFlow once."""
 
 import importlib
+import sys
 import threading
 import time
 
@@ -30,3 +31,14 @@ def test_threads_that_need_tensorflow_at_once_import_it_one_after_the_other(monk
 
     assert most == 1
     assert asked == ["tensorflow", "keras"] * 4
+
+
+def test_whoever_imports_it_first_is_told_and_nobody_after(monkeypatch):
+    told = []
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    monkeypatch.setattr(importlib, "import_module", lambda name: sys.modules.setdefault(name, importlib))
+
+    for _ in range(2):
+        import_tensorflow(lambda: told.append("keras" in sys.modules))
+
+    assert told == [True]

@@ -172,10 +172,12 @@ def test_maps_that_nobody_waits_for_let_screening_and_ingest_go_first(
     arriving.delete()
 
 
-def test_between_a_map_and_the_scores_without_parts_the_device_goes_to_whoever_is_in_a_hurry(
-    scored: Callable[..., list[Screening]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("alone", [False, True])
+def test_between_a_map_and_the_scores_without_parts_urgent_rows_pass_but_never_beside_a_suspect(
+    scored: Callable[..., list[Screening]], monkeypatch: pytest.MonkeyPatch, *, alone: bool
 ) -> None:
     scored(FLAGGED)
+    Explanation.objects.update(alone=alone)
     done: list[str] = []
     monkeypatch.setattr(explain.DEVICE, "let_pass", lambda: done.append("let pass"))
     for name in ("draw", "scores_without_parts"):
@@ -184,7 +186,7 @@ def test_between_a_map_and_the_scores_without_parts_the_device_goes_to_whoever_i
 
     draw_all()
 
-    assert done == ["draw", "let pass", "scores_without_parts"]
+    assert done == ["draw", *([] if alone else ["let pass"]), "scores_without_parts"]
 
 
 def test_one_that_a_person_asked_for_is_drawn_while_files_arrive_and_before_the_others(

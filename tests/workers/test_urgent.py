@@ -195,7 +195,7 @@ def test_a_large_batch_lets_urgent_rows_pass_between_its_chunks_and_urgent_ones_
     assert len(outcomes) == 10
 
 
-def test_a_slow_model_is_given_fewer_planes_at_once_so_that_no_call_outlasts_a_turn_by_much() -> None:
+def test_a_slow_model_is_given_fewer_planes_at_once_until_a_call_fits_a_turn_or_is_of_the_fewest() -> None:
     pace, scorer = Pace(), NoopScorer(batch_size=64)
     sizes = []
     for each in (TURN / 64, TURN / 63, TURN / 10, TURN * 10, TURN / 1000):  # seconds that a plane takes
@@ -207,9 +207,14 @@ def test_a_slow_model_is_given_fewer_planes_at_once_so_that_no_call_outlasts_a_t
 
 def test_a_call_of_few_planes_says_nothing_of_the_pace() -> None:
     pace, scorer = Pace(), NoopScorer(batch_size=64)
+    pace.note(scorer, [b""] * 64, 0.0)
     pace.note(scorer, [b""] * (LEAST - 1), 1000.0)
 
     assert pace.chunk(scorer) == 64
+
+
+def test_the_first_call_of_a_model_is_of_few_planes_since_nobody_knows_how_slow_it_is() -> None:
+    assert Pace().chunk(NoopScorer(batch_size=64)) == LEAST
 
 
 def test_a_model_that_is_fastest_with_few_planes_is_never_given_fewer() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from screening.results.models import ModelVersion
 from tests.factories import ModelVersionFactory
+from workers import lifecycle
 from workers.engine import ENGINE, MOST_LOADED, Shelf
 from workers.warming import warm
 
@@ -39,6 +40,18 @@ def test_a_model_that_cannot_be_loaded_keeps_no_other_from_it(noop: ModelVersion
     warm(threading.Event())
 
     assert list(ENGINE._loaded) == [noop.pk]
+
+
+def test_a_worker_settles_what_it_has_loaded_before_any_hand_or_model_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(lifecycle, "settle", lambda: done.append("settled"))
+    monkeypatch.setattr(lifecycle, "CREWS", {})
+    monkeypatch.setattr(lifecycle.warming, "start", lambda _: done.append("models"))
+    monkeypatch.setattr(lifecycle.heartbeat, "start", lambda: done.append("beats"))
+
+    lifecycle.start(["inference"], 1)
+
+    assert done == ["settled", "models", "beats"]
 
 
 def test_a_worker_that_ends_loads_nothing_more(noop: ModelVersion) -> None:
