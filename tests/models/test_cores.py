@@ -4,6 +4,8 @@ import importlib
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -34,15 +36,18 @@ for _ in range(6):
 print("done")
 """
 SEVERAL = """
-import importlib, sys
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
 from ml.models.bundle import load_bundle
-graph = getattr(importlib.import_module(f"ml.models.{sys.argv[2]}"), sys.argv[3])(load_bundle(Path(sys.argv[1])))
-planes = [np.full((size, 512, 512), size, np.uint8) for size in (1, 8, 3, 8) * 12]
+from ml.models.openvino_graph import OpenVinoGraph
+graph = OpenVinoGraph(load_bundle(Path(sys.argv[1])))
+planes = [np.full((size, 512, 512), size, np.uint8) for size in (1, 8, 3, 8) * 6]
+alone = [graph.run(each).scores for each in planes[:4]]
 with ThreadPoolExecutor(4) as pool:
-    list(pool.map(graph.compute, planes))
+    together = [raw.scores for raw in pool.map(graph.run, planes)]
+assert all(np.allclose(each, alone[place % 4], atol=1e-4) for place, each in enumerate(together))
 print("done")
 """
 
@@ -194,11 +199,35 @@ def test_whatever_was_begun_has_ended_before_a_failure_is_told(*, fails: bool) -
     assert "second waited for" in log[log.index("second started") :]
 
 
-@pytest.mark.parametrize("runtime", ["frozen.FrozenGraph", "openvino_graph.OpenVinoGraph"])
-def test_one_graph_may_be_asked_by_several_threads(runtime: str, xray_folder: Path) -> None:
-    """A model is warmed up on the trunk of another that computes. Unguarded, TensorFlow ends the process."""
-    module, name = runtime.split(".")
-    told = in_a_child(SEVERAL, str(xray_folder), module, name)
+def test_one_graph_of_tensorflow_is_asked_by_one_thread_at_a_time(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model is warmed up on the trunk of another that computes; fused operations that meet end the process."""
+    within: list[int] = []
+    most: list[int] = []
+
+    def slowly(tensor: Any) -> Any:
+        within.append(1)
+        most.append(len(within))
+        time.sleep(0.02)
+        within.pop()
+        return tensor
+
+    monkeypatch.setattr(frozen, "freeze", lambda _: slowly)
+    card = bundle.card
+    trunk = w.trunk_of(w.read_bundle(bundle))
+    compute, _ = frozen._frozen(architecture_named(card.architecture), card.input_side, trunk, "fp32")
+    planes = [np.full((size, 512, 512), size, np.uint8) for size in (1, 8, 3, 8)]
+
+    with ThreadPoolExecutor(4) as pool:
+        given = list(pool.map(compute, planes))
+
+    assert [rows.shape[0] for rows in given] == [1, 8, 3, 8]
+    assert most == [1] * 4
+
+
+def test_openvino_may_be_asked_by_several_threads(xray_folder: Path) -> None:
+    told = in_a_child(SEVERAL, str(xray_folder))
 
     assert told.stdout.split() == ["done"], told.stderr[-2000:]
 
