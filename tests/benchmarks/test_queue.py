@@ -3,6 +3,8 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -27,8 +29,9 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800), pytest.mark.djan
 
 
 @pytest.fixture
-def lane(monkeypatch: pytest.MonkeyPatch) -> UUID:
-    """Register a model that answers 0.5 to everything and flags nothing."""
+def lane(monkeypatch: pytest.MonkeyPatch, settings: Any) -> UUID:
+    """Register a model that answers 0.5 to everything and flags nothing; leases are as large as by default."""
+    settings.CONFIG = replace(settings.CONFIG, batch_size=0)
     monkeypatch.setattr("workers.engine.load_scorer", lambda *_: NoopScorer())
     ENGINE._loaded.clear()
     scorer = NoopScorer()
