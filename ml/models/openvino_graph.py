@@ -37,9 +37,8 @@ class OpenVinoGraph(FrozenGraph):
 
         # Left to itself OpenVINO computes in bfloat16 wherever the processor can, and a batch with all cores together.
         precision, streams = "bf16" if self.precision == BF16 else "f32", cores()
-        each = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
+        hints = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         openvino = _openvino()
-        hints = {"INFERENCE_PRECISION_HINT": precision, **each}
         model = openvino.Core().compile_model(openvino.convert_model(features), "CPU", hints)
 
         def compute(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
