@@ -17,8 +17,12 @@ DISCLAIMER_VERSION: Final = "1"
 
 # Changes whenever a plane of the same file would hold other bytes; stored with every screening.
 PIPELINE: Final = "plane-1"
+# The same of JPEG 2000 read at a half, a quarter or an eighth of its size (docs/adr/0021): close to it, never equal.
+REDUCED_PIPELINE: Final = "plane-1r"
+PIPELINES: Final = (PIPELINE, REDUCED_PIPELINE)  # a picture is made by one of them; models take planes of both
 PLANE_SIDE: Final = 512  # pixels; a plane is PLANE_SIDE x PLANE_SIDE uint8, row by row
 PLANE_BORDER: Final = 0.06  # part of each side of a picture that its plane leaves out
+LARGE_SIDE: Final = 2048  # pixels: no picture whose longest side is shorter is read at a part of its size
 DEEP_FORMAT: Final = 1  # of the file that the viewer reads: ml/images/deep.py; part of the file's name
 
 

@@ -77,6 +77,7 @@ class Config:
     poll_seconds: int  # how often an idle worker looks without being called
     decode_seconds: int  # wall time of one decoding child
     decode_mebibytes: int  # address space of one decoding child
+    reduced_decoding: bool  # whether large JPEG 2000 radiographs are read at a part of their size
     site_name: str  # the first site of a fresh installation
     quiet_seconds: int  # without anything from a sender of DICOM, after which its upload is sealed
     dicom_listener: bool  # whether `make up` starts the process that takes C-STORE
@@ -277,6 +278,7 @@ def read_config(env: Mapping[str, str]) -> Config:
         poll_seconds=read.whole("POLL_SECONDS", 2),
         decode_seconds=read.whole("DECODE_SECONDS", 60),
         decode_mebibytes=read.whole("DECODE_MEBIBYTES", 3072, at_least=256),
+        reduced_decoding=read.yes("REDUCED_DECODING", default=False),
         site_name=read.text("SITE_NAME", "First site"),
         quiet_seconds=read.whole("DICOM_QUIET_SECONDS", 60),
         dicom_listener=read.yes("DICOM_LISTENER", default=False),

@@ -21,6 +21,7 @@ def ingested_file(processed: Processed) -> IngestedFile:
         timings=dict(processed.timings),
         deidentified=dict(processed.deidentified),
         methods=processed.methods,
+        pipeline=processed.pipeline,
     )
 
 

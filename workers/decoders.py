@@ -3,6 +3,7 @@
 import base64
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ import structlog
 from django.conf import settings
 
 from ml.images.records import Processed
-from ml.vocabulary import Modality
+from ml.vocabulary import LARGE_SIDE, REDUCED_PIPELINE, Modality
 from screening.config import Config
 from screening.errors import StorageFull
 from screening.studies.models import Image
@@ -21,6 +22,7 @@ from screening.uploads.storage import blob_folder, raw_file
 from screening.users.keys import site_key
 from screening.users.models import Site
 from workers.adapters import ingested_file
+from workers.crew import PROGRESS
 from workers.decoding.pool import ChildCrashed, ChildOverLimit, DecoderPool, DecoderUnavailable
 
 log = structlog.get_logger(__name__)
@@ -39,12 +41,41 @@ class PutOff(Exception):
 def decode(item: Item, out: Path) -> ItemOutcome:
     """Read an item's raw bytes into `out`, and say what became of it. Never raises for a bad file.
 
+    Where the site holds the same instance, read in another pipeline, the two are made comparable.
+
     Raises:
         StoreAway: they cannot be had now. The file is not at fault.
     """
+    outcome = _decode(item, out, reduced=CONFIG.reduced_decoding)
+    held = _held_otherwise(item, outcome.file) if outcome.file else None
+    if held is None or outcome.file is None:
+        return outcome
+    PROGRESS.note()
+    if outcome.file.pipeline == REDUCED_PIPELINE:
+        return _decode(item, out, reduced=False)
+    # Of the one that is held the compressed frames were hashed: its kept source has all pixels.
+    source = blob_folder(held.site_id, held.sha256) / held.source_name
+    if _of_source("pixels", source, 0).get("pixels") != outcome.file.pixels_sha256:
+        return outcome
+    return replace(outcome, file=replace(outcome.file, pixels_sha256=held.pixels_sha256))
+
+
+def _held_otherwise(item: Item, file: IngestedFile) -> Image | None:
+    """The picture that the site holds of the same instance, if one of the two was read reduced, and the other was not.
+
+    Asked only of pictures so large that they may be.
+    """
+    if not file.instance_uid or max(file.pictures[0].rows, file.pictures[0].columns) < LARGE_SIDE:
+        return None
+    held = Image.objects.filter(site_id=item.upload.site_id, instance_uid=file.instance_uid, frame=0).first()
+    alike = held is None or (held.pipeline == REDUCED_PIPELINE) == (file.pipeline == REDUCED_PIPELINE)
+    return None if alike else held
+
+
+def _decode(item: Item, out: Path, *, reduced: bool) -> ItemOutcome:
     try:
         with raw_file(item.incoming) as source:
-            answer = POOL.ask(_request(item, source, out), seconds=CONFIG.decode_seconds)
+            answer = POOL.ask(_request(item, source, out, reduced=reduced), seconds=CONFIG.decode_seconds)
     except ChildCrashed:
         return ItemOutcome(item_id=item.pk, crashed=True)
     except ChildOverLimit:
@@ -62,9 +93,9 @@ def decode(item: Item, out: Path) -> ItemOutcome:
     return ItemOutcome(item_id=item.pk, code=code, retryable=code in OWN_FAULTS)
 
 
-def rebuild(source: Path, frame: int) -> bytes | None:
-    """Make a plane again from the kept source; None if that is gone or damaged."""
-    answer = _of_source("rebuild", source, frame)
+def rebuild(source: Path, frame: int, pipeline: str) -> bytes | None:
+    """Make a plane again from the kept source, as it was made; None if that is gone or damaged."""
+    answer = _of_source("rebuild", source, frame, pipeline=pipeline)
     return base64.b64decode(answer["plane"]) if "plane" in answer else None
 
 
@@ -85,6 +116,7 @@ def write_corrected(image: Image, out: Path) -> tuple[str, IngestedFile] | None:
         blob_folder(image.site_id, image.sha256) / image.source_name,
         image.frame,
         **_options(image.site, "" if image.modality == Modality.UNKNOWN else image.modality),
+        reduced=False,
         out=str(out),
         correction=image.asked_correction,
     )
@@ -110,13 +142,14 @@ def _of_source(do: str, source: Path, frame: int, **more: Any) -> dict[str, Any]
         return {"failed": UNAVAILABLE}
 
 
-def _request(item: Item, source: Path, out: Path) -> dict[str, Any]:
+def _request(item: Item, source: Path, out: Path, *, reduced: bool) -> dict[str, Any]:
     upload = item.upload
     return {
         "do": "process",
         "source": str(source),
         "out": str(out),
         **_options(upload.site, "" if upload.modality == ChosenModality.AUTO else upload.modality),
+        "reduced": reduced,
         "limits": _limits(),
     }
 

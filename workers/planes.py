@@ -27,7 +27,7 @@ def _plane(image: Image) -> bytes | None:
     stored, there = bytes_of(path, image.plane_sha256)
     if stored is not None:
         return stored
-    again = rebuild(folder / image.source_name, image.frame)
+    again = rebuild(folder / image.source_name, image.frame, image.pipeline)
     if again is None or not _is(again, image):
         log.error("plane_lost", image=str(image.pk), what_to_do="Restore the blob from a backup, or purge the study.")
         return None

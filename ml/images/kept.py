@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ml.images.assess import assess
 from ml.images.dicom_routing import Route
 from ml.images.gate import NAME as GATE
-from ml.images.plane import make_plane
+from ml.images.plane import Whole, make_plane, make_plane_of_reduced
 from ml.images.preview import make_preview
 from ml.images.records import Options, Picture, Unreadable
 from ml.images.text import find_hidden_text
@@ -65,6 +65,7 @@ class Kept:
         stored: NDArray[Any],
         hounsfield: bool,
         masked: int = 0,
+        whole: Whole | None = None,
     ) -> Picture:
         """Write preview and plane of one frame, and say what it is.
 
@@ -76,12 +77,13 @@ class Kept:
             stored: The values that are kept, of the same picture.
             hounsfield: Whether the gray values are a window of Hounsfield units.
             masked: How many regions of it were filled already. What still seems to be text is noted.
+            whole: The picture, where `gray` shows it reduced.
         """
-        rows, columns = gray.shape
+        rows, columns = (whole.rows, whole.columns) if whole else gray.shape
         with self.timed("preview_ms"):
             self.write(f"{frame}.jpg", make_preview(gray))
         with self.timed("plane_ms"):
-            plane = make_plane(gray)
+            plane = make_plane_of_reduced(gray, whole) if whole else make_plane(gray)
             content = plane.tobytes()
             self.write(f"{frame}.plane", content)
         with self.timed("assess_ms"):
@@ -89,7 +91,7 @@ class Kept:
         if told.gated:  # another gate may answer otherwise about the same picture
             self.facts["Gate"] = GATE
         with self.timed("text_ms"):
-            readable = bool(find_hidden_text(gray, stored))
+            readable = bool(find_hidden_text(gray, stored, halved=whole.levels if whole else 0))
         if verdict.modality is Modality.CT and not hounsfield:
             notes += (Note.WINDOW_UNKNOWN,)
         notes += (Note.TEXT_MASKED,) * bool(masked) + (Note.TEXT_SEEN,) * readable

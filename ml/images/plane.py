@@ -6,6 +6,8 @@ shape, is squashed to one square without bars, and 6 % are cut off each side, wh
 collimator edges and frames of other programs sit.
 """
 
+from dataclasses import dataclass
+from math import ceil, floor
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,43 @@ def make_plane(gray: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.uint
     if gray.dtype == np.uint8:
         return np.array(square, np.uint8)
     return to_bytes(np.asarray(square))
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The picture of which another shows every 2 ** levels-th pixel, made smooth."""
+
+    rows: int
+    columns: int
+    levels: int  # of wavelets that were left out
+
+
+def make_plane_of_reduced(gray: NDArray[np.uint8], whole: Whole) -> NDArray[np.uint8]:
+    """Make the plane of a picture of which wavelets left every so many pixels.
+
+    They stand where the first of so many stood, not in their middle: what is cut out is moved by as much.
+
+    Args:
+        gray: uint8, `whole` divided by 2 ** levels and rounded up. Never modified.
+        whole: What it was made of.
+
+    Returns:
+        As `make_plane`.
+    """
+    up, down = _kept_of(whole.rows, whole.levels)
+    left, right = _kept_of(whole.columns, whole.levels)
+    top, first = floor(up), floor(left)
+    inner = np.ascontiguousarray(gray[top : ceil(down), first : ceil(right)])
+    box = (left - first, up - top, right - first, down - top)
+    square = Image.fromarray(inner).resize((PLANE_SIDE, PLANE_SIDE), Image.Resampling.BILINEAR, box=box)
+    return np.array(square, np.uint8)
+
+
+def _kept_of(side: int, levels: int) -> tuple[float, float]:
+    """Say where in a reduced picture that begins and ends which a plane shows of a side of the whole."""
+    border = round(side * PLANE_BORDER)
+    shift = 0.5 - 0.5 / 2**levels
+    return border / 2**levels + shift, (side - border) / 2**levels + shift
 
 
 def plane_of_picture(path: Path) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """The way in: one file from the incoming store becomes a kept source, previews and planes."""
 
 import hashlib
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,18 @@ from ml.images.boundary import decoding, silenced
 from ml.images.dicom import decoded_frames, load
 from ml.images.kept import Kept
 from ml.images.layout import layout_of
+from ml.images.mask_dicom import feed, hasher
 from ml.images.masking import filled, grown, text_of
 from ml.images.plain import PlainPicture, read_plain, with_stored
-from ml.images.plane import make_plane
+from ml.images.plane import Whole, make_plane, make_plane_of_reduced
 from ml.images.png import make_png
 from ml.images.read_dicom import process_dicom, shown_frame
 from ml.images.records import Limits, Options, Picture, Processed, Unreadable
+from ml.images.reduced import levels_to_spare, reduced_frames
 from ml.images.sniff import Kind, kind_of
+from ml.vocabulary import PIPELINE, REDUCED_PIPELINE
 
-__all__ = ["Limits", "Options", "Picture", "Processed", "Unreadable", "process_file", "rebuild_plane"]
+__all__ = ["Limits", "Options", "Picture", "Processed", "Unreadable", "process_file", "rebuild_plane", "whole_pixels"]
 
 
 def process_file(source: Path, out: Path, options: Options) -> Processed:
@@ -44,13 +48,14 @@ def process_file(source: Path, out: Path, options: Options) -> Processed:
     return _process_plain(data, kind, kept)
 
 
-def rebuild_plane(source: Path, frame: int, limits: Limits | None = None) -> bytes:
+def rebuild_plane(source: Path, frame: int, limits: Limits | None = None, pipeline: str = PIPELINE) -> bytes:
     """Make the plane of one frame again from the kept source (`source.dcm` or `source.png`).
 
     Args:
         source: What `process_file` kept.
         frame: Which one, from 0.
         limits: Those under which the file was read; the defaults if None.
+        pipeline: The one that `process_file` named.
 
     Returns:
         512 x 512 bytes, the same as `process_file` wrote.
@@ -67,9 +72,31 @@ def rebuild_plane(source: Path, frame: int, limits: Limits | None = None) -> byt
         layout = layout_of(dataset, UID(dataset.file_meta.TransferSyntaxUID), limits)
     if not 0 <= frame < layout.frames:
         raise Unreadable("inconsistent_pixels", cause="NoSuchFrame")
+    with decoding():
+        levels = levels_to_spare(dataset, layout) if pipeline == REDUCED_PIPELINE else 0
+    if levels:
+        for pixels in islice(reduced_frames(dataset, layout, levels), frame, frame + 1):
+            whole = Whole(layout.rows, layout.columns, levels)
+            return make_plane_of_reduced(shown_frame(pixels, dataset, layout, frame).gray, whole).tobytes()
     for pixels in decoded_frames(dataset, layout, only=frame):
         return make_plane(shown_frame(pixels, dataset, layout, frame).gray).tobytes()
     raise Unreadable("truncated")
+
+
+def whole_pixels(source: Path, limits: Limits | None = None) -> str:
+    """Hash all stored values of a kept DICOM source, as `process_file` names them where it reads it whole.
+
+    Raises:
+        Unreadable: it is gone or damaged.
+    """
+    limits = limits or Limits()
+    dataset = load(read_within(source, limits), limits)
+    with decoding():
+        layout = layout_of(dataset, UID(dataset.file_meta.TransferSyntaxUID), limits)
+    digest = hasher(layout)
+    for pixels in decoded_frames(dataset, layout):
+        feed(digest, pixels)
+    return str(digest.hexdigest())
 
 
 def read_within(source: Path, limits: Limits) -> bytes:

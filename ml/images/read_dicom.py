@@ -1,6 +1,8 @@
 """A DICOM file becomes a de-identified object, previews and planes."""
 
 import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
@@ -17,8 +19,11 @@ from ml.images.header import frame_header, uid, words
 from ml.images.kept import Kept
 from ml.images.layout import Layout, layout_of
 from ml.images.mask_dicom import Masked, feed, hasher, mask_text
+from ml.images.plane import Whole
 from ml.images.pseudonyms import Pseudonyms
-from ml.images.records import Picture, Processed
+from ml.images.records import Picture, Processed, Unreadable
+from ml.images.reduced import codestreams, levels_to_spare, reduced_frames
+from ml.vocabulary import PIPELINE, REDUCED_PIPELINE
 
 # Shown to reviewers: how the picture was made, never who or where.
 FACTS: Final = (
@@ -42,6 +47,16 @@ FACTS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What is shown of all frames of an object, and the hash of what was sent."""
+
+    pictures: tuple[Picture, ...]
+    pixels_sha256: str
+    window: str  # of the first
+    pipeline: str
+
+
 def process_dicom(data: bytes, kept: Kept) -> Processed:
     """Read a DICOM file; see `ml.images.read.process_file`.
 
@@ -62,7 +77,7 @@ def process_dicom(data: bytes, kept: Kept) -> Processed:
     if kept.options.mask_text:
         with kept.timed("mask_ms"):
             masked = mask_text(done.dataset, layout, limits)
-    pictures, pixels, window = _frames(original, done.dataset, layout, kept, masked)
+    seen = _frames(original, done.dataset, layout, kept, masked)
     with kept.timed("source_ms"):
         kept.write("source.dcm", _file_of(done))
     with decoding():
@@ -74,13 +89,14 @@ def process_dicom(data: bytes, kept: Kept) -> Processed:
         series_uid=pseudonyms.uid(series) if series else None,
         instance_uid=instance,
         patient=patient,
-        pixels_sha256=pixels,
+        pixels_sha256=seen.pixels_sha256,
         source_name="source.dcm",
-        facts=facts | {"Window": window} | kept.facts,
-        pictures=pictures,
+        facts=facts | {"Window": seen.window} | kept.facts,
+        pictures=seen.pictures,
         timings=kept.timings,
         deidentified=done.counts(),
         methods=done.methods(),
+        pipeline=seen.pipeline,
     )
 
 
@@ -90,10 +106,12 @@ def shown_frame(pixels: NDArray[Any], dataset: Dataset, layout: Layout, frame: i
         return shown(pixels, frame_header(dataset, frame, layout.frames), layout)
 
 
-def _frames(
-    original: FileDataset, clean: FileDataset, sent: Layout, kept: Kept, masked: Masked | None
-) -> tuple[tuple[Picture, ...], str, str]:
-    """Give the pictures, the hash of all frames as they were sent, and the window of the first."""
+def _frames(original: FileDataset, clean: FileDataset, sent: Layout, kept: Kept, masked: Masked | None) -> _Shown:
+    """Write what is shown of all frames: reduced where that is wanted and can be, else whole."""
+    levels = levels_to_spare(clean, sent) if kept.options.reduced and not kept.options.mask_text else 0
+    if levels:
+        with suppress(Unreadable):  # what can be read in whole is; what cannot is refused then
+            return _shown_reduced(original, clean, sent, kept, levels)
     layout = masked.layout if masked else sent
     digest = hasher(layout)
     pictures: list[Picture] = []
@@ -103,17 +121,42 @@ def _frames(
         with kept.timed("decode_ms"):
             pixels = next(frames)
             feed(digest, pixels)
-        with kept.timed("gray_ms"), decoding():
-            own = frame_header(original, frame, layout.frames)
-            told = route_of(own, hold_burned_in=kept.options.hold_burned_in)
-            look = shown_frame(pixels, clean, layout, frame)
-            hounsfield = is_hounsfield(frame_header(clean, frame, layout.frames))
-        window = window or look.window
-        regions = masked.regions if masked else 0
-        pictures.append(
-            kept.picture(frame, look.gray, told, look.notes, stored=pixels, hounsfield=hounsfield, masked=regions)
-        )
-    return tuple(pictures), masked.pixels_sha256 if masked else digest.hexdigest(), window
+        picture, said = _picture(original, clean, layout, kept, frame, pixels, masked=masked.regions if masked else 0)
+        window = window or said
+        pictures.append(picture)
+    return _Shown(tuple(pictures), masked.pixels_sha256 if masked else digest.hexdigest(), window, PIPELINE)
+
+
+def _shown_reduced(original: FileDataset, clean: FileDataset, layout: Layout, kept: Kept, levels: int) -> _Shown:
+    """Do the same without the finest levels. All pixels are not there to be hashed: the compressed frames are."""
+    digest = hasher(layout)
+    digest.update(REDUCED_PIPELINE.encode())
+    for compressed in codestreams(clean, layout):
+        digest.update(compressed)
+    pictures: list[Picture] = []
+    window = ""
+    frames, whole = reduced_frames(clean, layout, levels), Whole(layout.rows, layout.columns, levels)
+    for frame in range(layout.frames):
+        with kept.timed("decode_ms"):
+            pixels = next(frames)
+        picture, said = _picture(original, clean, layout, kept, frame, pixels, whole=whole)
+        window = window or said
+        pictures.append(picture)
+    kept.facts["Decoded"] = f"1/{2**levels} of each side"
+    return _Shown(tuple(pictures), digest.hexdigest(), window, REDUCED_PIPELINE)
+
+
+def _picture(
+    original: FileDataset, clean: FileDataset, layout: Layout, kept: Kept, frame: int, pixels: NDArray[Any], **more: Any
+) -> tuple[Picture, str]:
+    """Write what is shown of one decoded frame. The picture, and its window."""
+    with kept.timed("gray_ms"), decoding():
+        own = frame_header(original, frame, layout.frames)
+        told = route_of(own, hold_burned_in=kept.options.hold_burned_in)
+        look = shown_frame(pixels, clean, layout, frame)
+        hounsfield = is_hounsfield(frame_header(clean, frame, layout.frames))
+    picture = kept.picture(frame, look.gray, told, look.notes, stored=pixels, hounsfield=hounsfield, **more)
+    return picture, look.window
 
 
 def _file_of(done: Deidentified) -> bytes:

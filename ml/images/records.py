@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Self
 
-from ml.vocabulary import REFUSALS, Modality, NotAssessed, Note
+from ml.vocabulary import PIPELINE, REFUSALS, Modality, NotAssessed, Note
 
 MiB: Final = 1024 * 1024
 
@@ -44,6 +44,7 @@ class Options:
     modality: Modality | None = None  # what the uploader said; None: tell from the file
     hold_burned_in: bool = False  # do not assess pictures into which text may be burned, by header or by look
     mask_text: bool = False  # fill what seems to be text, before anything is kept
+    reduced: bool = False  # read large JPEG 2000 at a part of its size; where text is to be filled, never
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
@@ -76,13 +77,14 @@ class Processed:
     series_uid: str | None
     instance_uid: str | None
     patient: str | None
-    pixels_sha256: str  # of the decoded stored values: equal for equal pictures of one kind
+    pixels_sha256: str  # of the stored values, or of compressed frames: equal for equal pictures of a kind and pipeline
     source_name: str  # "source.dcm" or "source.png"
     facts: dict[str, str]
     pictures: tuple[Picture, ...]
     timings: dict[str, float]  # milliseconds
     deidentified: dict[str, dict[str, int]]  # {"kept" | "changed" | "removed": {keyword: how often}}
     methods: tuple[str, ...] = ()  # DICOM's codes of what was truly applied to the header
+    pipeline: str = PIPELINE  # one of ml.vocabulary.PIPELINES
 
     def as_json(self) -> dict[str, Any]:
         """Give the same as values that `json.dumps` takes: not copies, which `asdict` takes longest for."""

@@ -83,11 +83,12 @@ class _Line:
         return self.strength >= LEAST and self.right - self.left >= LONG * self.height
 
 
-def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
+def find_text(gray: NDArray[np.uint8], halved: int = 0) -> tuple[Region, ...]:
     """Find what seems to be lines of text, from the top down.
 
     Args:
         gray: uint8, shape `(rows, columns)`, as it is shown. Never modified.
+        halved: How often the picture was halved before: no letter gets smaller for that than in the whole one.
 
     Returns:
         Boxes within the picture. Lettering that is no patient's (PORTABLE, 65 kV) is found too; what is missed
@@ -100,7 +101,7 @@ def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
     rows, columns = gray.shape
     if min(rows, columns) < SMALLEST:
         return ()
-    scales = _scales(rows, columns)
+    scales = _scales(rows, columns, halved)
     whole = Image.fromarray(gray)
     lines = _lines([(np.asarray(whole.reduce(factor)) if factor > 1 else gray, heights) for factor, heights in scales])
     found: list[Region] = []
@@ -110,9 +111,9 @@ def find_text(gray: NDArray[np.uint8]) -> tuple[Region, ...]:
     return tuple(sorted(found, key=lambda region: (region.row, region.column)))
 
 
-def _scales(rows: int, columns: int) -> list[tuple[int, tuple[int, int]]]:
+def _scales(rows: int, columns: int, halved: int) -> list[tuple[int, tuple[int, int]]]:
     """Give by which factors a picture is reduced, and how high a letter may be in each: bold ones need the last."""
-    factor = -(-max(rows, columns) // LONGEST)
+    factor = max(1, -(-(max(rows, columns) << halved) // LONGEST) >> halved)
     further = [factor * more for more in COARSER if min(rows, columns) >= COARSEST * factor * more]
     return [(factor, HEIGHTS), *((each, (LARGE, HEIGHTS[1])) for each in further)]
 
@@ -127,7 +128,7 @@ def _region(line: _Line, factor: int, rows: int, columns: int) -> Region:
     )
 
 
-def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any]) -> tuple[Region, ...]:
+def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any], halved: int = 0) -> tuple[Region, ...]:
     """Find lines of text in what is shown, and in what a window or gray levels hide of what is kept.
 
     White letters on tissue shown white, and coloured ones as light as what is around them.
@@ -136,7 +137,7 @@ def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any]) -> tuple[Reg
         gray: uint8, shape `(rows, columns)`, as it is shown.
         stored: What is kept of the same picture, `(rows, columns)` or `(rows, columns, 3)`.
     """
-    found = find_text(gray)
+    found = find_text(gray, halved)
     if stored.ndim == 2:
         alike = stored is gray or (
             stored.dtype == np.uint8 and (np.array_equal(stored, gray) or np.array_equal(~stored, gray))
@@ -144,7 +145,7 @@ def find_hidden_text(gray: NDArray[np.uint8], stored: NDArray[Any]) -> tuple[Reg
         views = [] if alike else [_whole_range(stored)]
     else:
         views = _channels(stored, gray)
-    return tuple(dict.fromkeys(found + tuple(region for view in views for region in find_text(view))))
+    return tuple(dict.fromkeys(found + tuple(region for view in views for region in find_text(view, halved))))
 
 
 def _channels(stored: NDArray[Any], gray: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from ml.vocabulary import PIPELINE
+from ml.vocabulary import PIPELINES
 from screening.addresses import addresses
 from screening.flows.receipt import latest_results, result_of
 from screening.results.models import Screening, SeriesResult
@@ -71,7 +71,7 @@ def _series_of(keys: Sequence[UUID]) -> Rows:
     latest: dict[tuple[UUID, str, UUID], SeriesResult] = {}
     for row in SeriesResult.objects.filter(study__in=keys).select_related("model_version").order_by("pk"):
         key = (row.study_id, row.series_uid, row.model_version_id)
-        if key not in latest or latest[key].pipeline != PIPELINE:
+        if key not in latest or latest[key].pipeline not in PIPELINES:
             latest[key] = row
     found: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for row in latest.values():

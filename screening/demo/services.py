@@ -25,7 +25,7 @@ from screening.review.models import Review
 from screening.studies.models import Image, SiteChange, Study
 from screening.uploads.models import Item, Upload, UploadState
 from screening.uploads.transitions import move_upload
-from screening.upserting import copy_rows, write_columns
+from screening.upserting import insert_rows, write_columns
 from screening.users.models import Site
 
 BLOCK: Final = 512  # studies in one transaction: about 5,000 rows
@@ -138,7 +138,7 @@ def _write(world: World, upload: Upload, drawn: Sequence[DemoStudy]) -> None:
         block.heads,
         block.events,
     ):
-        copy_rows(table)
+        insert_rows(table)
     write_columns([head], ["seq", "hash"])
 
 

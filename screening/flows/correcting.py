@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ml.vocabulary import CORRECTIONS, PIPELINE
+from ml.vocabulary import CORRECTIONS
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
@@ -124,7 +124,7 @@ def _made_of(sent: Image, sha256: str, file: IngestedFile) -> Image:
         position=sent.position,
         pixels_sha256=file.pixels_sha256,
         plane_sha256=picture.plane_sha256,
-        pipeline=PIPELINE,
+        pipeline=file.pipeline,
         facts=dict(file.facts),
         timings=dict(file.timings),
         corrects=sent,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from ml.vocabulary import PIPELINE
+from ml.vocabulary import PIPELINES
 from screening.audit.actor import Actor
 from screening.audit.services import record
 from screening.flows.settle import judge_studies
@@ -89,7 +89,7 @@ def ask_models(*, upload: Upload, images: Sequence[Image], rank: float, actor: A
     versions = still_active(upload.models_chosen)
     existing = list(
         Screening.objects.select_for_update()
-        .filter(image__in=images, model_version__in=versions, pipeline=PIPELINE)
+        .filter(image__in=images, model_version__in=versions, pipeline__in=PIPELINES)
         .order_by("pk")
     )
     taken: dict[UUID, set[UUID]] = {}

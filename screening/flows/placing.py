@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from ml.vocabulary import PIPELINE, Modality
+from ml.vocabulary import Modality
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
@@ -208,7 +208,7 @@ def _image(part: _Part, study: Study, picture: IngestedPicture) -> Image:
         position=picture.position,
         pixels_sha256=file.pixels_sha256,
         plane_sha256=picture.plane_sha256,
-        pipeline=PIPELINE,
+        pipeline=file.pipeline,
         facts=dict(file.facts),
         timings=dict(file.timings),
     )

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from ml.vocabulary import PIPELINE, REFUSALS
+from ml.vocabulary import PIPELINES, REFUSALS
 from screening.flows.naming import notes_on
 from screening.flows.replacing import replacements_of
 from screening.results.models import ModelVersion, Screening, ScreeningState
@@ -167,7 +167,7 @@ def latest_results(
     latest: dict[tuple[UUID, UUID], Screening] = {}
     for row in rows.filter(image__in=by_key).defer("timings").order_by("created_at"):
         key = (row.image_id, row.model_version_id)
-        if key not in latest or latest[key].pipeline != PIPELINE:
+        if key not in latest or latest[key].pipeline not in PIPELINES:
             latest[key] = row
     found: defaultdict[UUID, list[Screening]] = defaultdict(list)
     for row in latest.values():

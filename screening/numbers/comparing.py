@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from ml.vocabulary import PIPELINE, Modality
+from ml.vocabulary import PIPELINES, Modality
 from screening.numbers.models import Replay
 from screening.results.models import PENDING, ModelVersion, Screening, ScreeningState, SeriesResult
 from screening.results.selectors import FLAGGED, NOT_ASSESSED, NOT_FLAGGED, WAITING
@@ -65,7 +65,7 @@ def compare(replay: Replay) -> Comparison:
     points = thresholds_of(site_ids=[replay.site_id], version=replay.new)[replay.site_id]
     stood = _by_study(Screening.objects.filter(study__in=keys, model_version=replay.old, image__superseded=False))
     tried = _by_study(
-        Screening.with_trials.filter(study__in=keys, model_version=replay.new, pipeline=PIPELINE, trial=True)
+        Screening.with_trials.filter(study__in=keys, model_version=replay.new, pipeline__in=PIPELINES, trial=True)
     )
     series = defaultdict(list)
     for row in SeriesResult.objects.filter(study__in=keys, model_version=replay.old):

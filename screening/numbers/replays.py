@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ml.vocabulary import PIPELINE
+from ml.vocabulary import PIPELINES
 from screening.audit.actor import Actor
 from screening.audit.models import ChainKind
 from screening.audit.services import Draft, record
@@ -108,7 +108,7 @@ def _try(replay: Replay, images: Sequence[Image]) -> None:
     """Make the trial screenings that are missing, and call for them."""
     tried = set(
         Screening.with_trials.filter(
-            image__in=images, model_version=replay.new, pipeline=PIPELINE, trial=True
+            image__in=images, model_version=replay.new, pipeline__in=PIPELINES, trial=True
         ).values_list("image_id", flat=True)
     )
     uploads = dict(Study.objects.filter(pk__in={image.study_id for image in images}).values_list("pk", "upload_id"))
@@ -120,7 +120,7 @@ def _try(replay: Replay, images: Sequence[Image]) -> None:
             study_id=image.study_id,
             image=image,
             model_version=replay.new,
-            pipeline=PIPELINE,
+            pipeline=image.pipeline_now,
             rank=rank,
             trial=True,
         )

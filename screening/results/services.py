@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from ml.vocabulary import PIPELINE, Modality, NotAssessed
+from ml.vocabulary import Modality, NotAssessed
 from screening.errors import BadBundle
 from screening.results.models import ModelVersion, OperatingPoint, Screening, ScreeningState
 from screening.studies.models import Image
@@ -99,7 +99,7 @@ def plan(
             study_id=image.study_id,
             image=image,
             model_version=version,
-            pipeline=PIPELINE,
+            pipeline=image.pipeline_now,
             state=ScreeningState.INCONCLUSIVE if code else ScreeningState.WAITING,
             code=code,
             rank=rank,

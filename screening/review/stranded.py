@@ -44,7 +44,9 @@ def stranded_reads() -> QuerySet[FurtherRead]:
 
 
 def stranded_at(sites: Sequence[Site]) -> list[Stranded]:
-    """The sites among these at which reads are stranded, and how many of each stage. One question."""
+    """The sites among these at which reads are stranded, and how many of each stage. One question, of no sites none."""
+    if not sites:
+        return []
     rows = stranded_reads().filter(site__in=sites).order_by().values_list("site_id", "stage").annotate(Count("pk"))
     found: defaultdict[UUID, dict[str, int]] = defaultdict(dict)
     for site_id, stage, number in rows:

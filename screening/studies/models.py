@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ml.vocabulary import PIPELINE, PIPELINES
 from screening.uploads.models import Upload
 from screening.users.models import Site
 
@@ -176,6 +177,11 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def pipeline_now(self) -> str:
+        """The pipeline under which models are asked about it now: its own, unless that is one of the past."""
+        return self.pipeline if self.pipeline in PIPELINES else PIPELINE
 
 
 class SiteChange(models.Model):

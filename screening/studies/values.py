@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from ml.vocabulary import PIPELINE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestedPicture:
@@ -36,6 +38,7 @@ class IngestedFile:
     timings: dict[str, float] = field(default_factory=dict)
     deidentified: dict[str, dict[str, int]] = field(default_factory=dict)  # see `ml.images.records.Processed`
     methods: tuple[str, ...] = ()
+    pipeline: str = PIPELINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

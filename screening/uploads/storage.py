@@ -95,7 +95,7 @@ def handed_over(name: str) -> None:
 
 def blob_folder(site_id: UUID, sha256: str) -> Path:
     """The folder of one file's kept bytes. Exists once its outcome is `accepted`."""
-    return Path(settings.BLOB_ROOT) / str(site_id) / sha256[:2] / sha256
+    return Path(f"{settings.BLOB_ROOT}/{site_id}/{sha256[:2]}/{sha256}")
 
 
 def preparing_folder() -> Path:

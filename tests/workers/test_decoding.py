@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from ml.vocabulary import PIPELINE
 from tests.phantoms import dicom_file, png_file
 from tests.workers.striking import make_endless, server_of, striking
 from workers import decoders
@@ -36,6 +37,7 @@ def request(source: Path, out: Path) -> dict[str, object]:
         "modality": "xray",
         "hold_burned_in": False,
         "mask_text": False,
+        "reduced": False,
         "limits": LIMITS,
     }
 
@@ -72,11 +74,11 @@ def test_a_plane_is_made_again_under_the_limits_of_the_service(
     config = replace(decoders.CONFIG, limits=replace(decoders.CONFIG.limits, pixels=10))
     monkeypatch.setattr(decoders, "POOL", pool)
 
-    allowed = decoders.rebuild(out(tmp_path) / "source.dcm", 0)
+    allowed = decoders.rebuild(out(tmp_path) / "source.dcm", 0, PIPELINE)
     monkeypatch.setattr(decoders, "CONFIG", config)
 
     assert allowed == (out(tmp_path) / "0.plane").read_bytes()
-    assert decoders.rebuild(out(tmp_path) / "source.dcm", 0) is None
+    assert decoders.rebuild(out(tmp_path) / "source.dcm", 0, PIPELINE) is None
 
 
 def test_one_child_serves_many_files(pool: DecoderPool, picture: Path, tmp_path: Path) -> None:

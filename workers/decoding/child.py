@@ -10,7 +10,7 @@ from typing import Any, Final
 from ml.images.correct import corrected
 from ml.images.deep import make_deep
 from ml.images.png import make_png
-from ml.images.read import Limits, Options, Unreadable, process_file, rebuild_plane
+from ml.images.read import Limits, Options, Unreadable, process_file, rebuild_plane, whole_pixels
 from ml.vocabulary import Modality
 from workers.decoding import isolation, wire
 
@@ -67,13 +67,19 @@ def _options(request: dict[str, Any]) -> Options:
         modality=Modality(request["modality"]) if request["modality"] else None,
         hold_burned_in=bool(request["hold_burned_in"]),
         mask_text=bool(request["mask_text"]),
+        reduced=bool(request["reduced"]),
         limits=Limits(**request["limits"]),
     )
 
 
 def _rebuild(request: dict[str, Any]) -> dict[str, Any]:
-    plane = rebuild_plane(Path(request["source"]), int(request["frame"]), Limits(**request["limits"]))
+    limits = Limits(**request["limits"])
+    plane = rebuild_plane(Path(request["source"]), int(request["frame"]), limits, str(request["pipeline"]))
     return {"plane": base64.b64encode(plane).decode()}
+
+
+def _pixels(request: dict[str, Any]) -> dict[str, Any]:
+    return {"pixels": whole_pixels(Path(request["source"]), Limits(**request["limits"]))}
 
 
 def _deep(request: dict[str, Any]) -> dict[str, Any]:
@@ -81,4 +87,4 @@ def _deep(request: dict[str, Any]) -> dict[str, Any]:
     return {"written": Path(request["out"]).write_bytes(made)}
 
 
-_DO: Final = {"process": _process, "rebuild": _rebuild, "deep": _deep, "correct": _correct}
+_DO: Final = {"process": _process, "rebuild": _rebuild, "deep": _deep, "correct": _correct, "pixels": _pixels}

@@ -9,7 +9,7 @@ from uuid import NAMESPACE_OID, uuid5
 from pydicom import Dataset, dcmread
 from pydicom.uid import SecondaryCaptureImageStorage
 
-from ml.vocabulary import PIPELINE
+from ml.vocabulary import PIPELINES
 from screening.flows.receipt import latest_results
 from screening.results.models import PENDING, Screening, SeriesResult
 from screening.review.models import Review
@@ -103,7 +103,7 @@ def _latest_series(study: Study) -> tuple[SeriesResult, ...]:
     latest: dict[tuple[object, str], SeriesResult] = {}
     for result in study.series_results.select_related("model_version").order_by("model_version__slug", "pk"):
         key = (result.model_version_id, result.series_uid)
-        if key not in latest or latest[key].pipeline != PIPELINE:
+        if key not in latest or latest[key].pipeline not in PIPELINES:
             latest[key] = result
     return tuple(latest.values())
 
