@@ -5,7 +5,8 @@ workers English. What is stored is never translated.
 """
 
 from collections.abc import Callable
-from functools import cache, wraps
+from datetime import datetime
+from functools import cache, lru_cache, wraps
 from typing import Concatenate, Final, ParamSpec
 
 from django import template
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.utils.formats import get_format
+from django.utils.formats import date_format, get_format
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, override
@@ -91,6 +92,17 @@ def percent(share: float) -> str:
 def count(number: int) -> str:
     """A whole number, thousands apart."""
     return f"{number:,}".replace(",", get_format("THOUSAND_SEPARATOR"))
+
+
+@register.filter
+def moment(when: datetime) -> str:
+    """Day and time, as short as the language writes them."""
+    return _moment(when, get_language() or settings.LANGUAGE_CODE)
+
+
+@lru_cache(maxsize=4096)  # studies became complete together, and the same uploads are offered on every page
+def _moment(when: datetime, _language: str) -> str:
+    return date_format(when, "SHORT_DATETIME_FORMAT")
 
 
 @register.simple_tag

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from ml.vocabulary import DISCLAIMER, DISCLAIMER_VERSION
+from screening.prepared import Prepared
 from screening.users.models import Membership, Role, User
 from screening.users.roles import ADMINISTRATORS, READERS, SEE_RESULTS, UPLOADERS
 
@@ -104,7 +105,12 @@ def _memberships(request: HttpRequest) -> list[Membership]:
     user = getattr(request, "user", None)
     if not isinstance(user, User):
         return []
-    return list(user.memberships.select_related("site").order_by("site__name"))
+    return _MEMBERSHIPS(user.pk)
+
+
+_MEMBERSHIPS: Final = Prepared(
+    lambda user_id: Membership.objects.filter(user_id=user_id).select_related("site").order_by("site__name")
+)
 
 
 def _entries(ways: Iterable[Way], roles: set[Role], request: HttpRequest) -> list[Entry]:

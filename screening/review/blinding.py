@@ -8,16 +8,18 @@ figures, docs/class.md what a class is.
 
 from collections.abc import Iterable
 from functools import cached_property
+from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from screening.classes.selectors import closed_seats, closed_studies
+from screening.prepared import Prepared
 from screening.review.models import FurtherRead, ReadState, Review
 from screening.studies.models import Sample, Study, StudyState
 from screening.users.models import Membership, Role, Site, User
-from screening.users.roles import READERS, sites_where
+from screening.users.roles import READERS, sites_of
 
 BOUND = (Role.REVIEWER,)
 ON_ITS_WAY = (StudyState.RECEIVING, StudyState.SCREENING)
@@ -40,14 +42,7 @@ class Veil:
     @cached_property
     def reading(self) -> list[Site]:
         """Where the user reads. One query, which also tells where they are bound, and what earlier policies left."""
-        if not isinstance(self.user, User):
-            return []
-        bound = Membership.objects.filter(site=OuterRef("pk"), user_id=self.user.pk, role__in=BOUND)
-        waiting = FurtherRead.objects.filter(site=OuterRef("pk"), state=ReadState.WAITING)
-        drawn = Sample.objects.filter(site=OuterRef("pk"), drawn=True)
-        found = sites_where(self.user, READERS).annotate(is_bound=Exists(bound))
-        seats = closed_seats(self.user.pk).filter(reading_set__site=OuterRef("pk"))
-        return list(found.annotate(is_left=Exists(waiting) | Exists(drawn), has_class=Exists(seats)))
+        return _READING(self.user.pk) if isinstance(self.user, User) else []
 
     @property
     def sites(self) -> list[Site]:
@@ -118,6 +113,18 @@ class Veil:
         if self.is_thin:
             return set()
         return set(Study.objects.filter(self.over, pk__in=set(study_ids)).values_list("pk", flat=True))
+
+
+def _reading(user_id: int) -> QuerySet[Site]:
+    bound = Membership.objects.filter(site=OuterRef("pk"), user_id=user_id, role__in=BOUND)
+    waiting = FurtherRead.objects.filter(site=OuterRef("pk"), state=ReadState.WAITING)
+    drawn = Sample.objects.filter(site=OuterRef("pk"), drawn=True)
+    seats = closed_seats(user_id).filter(reading_set__site=OuterRef("pk"))
+    found = sites_of(user_id, READERS).annotate(is_bound=Exists(bound), has_class=Exists(seats))
+    return found.annotate(is_left=Exists(waiting) | Exists(drawn))
+
+
+_READING: Final = Prepared(_reading)
 
 
 def is_hidden(user: User | AnonymousUser, study: Study) -> bool:

@@ -5,18 +5,19 @@ study meet at the lock of its row: one claims it, the other is told who reads it
 nothing was decided.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID, uuid4
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from screening.errors import IllegalTransition
 from screening.leasing import RightNow, until
+from screening.prepared import Prepared
 from screening.retrying import again_on_conflict
 from screening.review.blinding import Veil
 from screening.review.errors import StudyTaken
@@ -99,12 +100,22 @@ def refuse_taken(study: Study, reader: User) -> None:
 
 def held_by_others(user: User | AnonymousUser, sites: Iterable[Site]) -> dict[UUID, str]:
     """Studies of these sites that other readers have open, and who."""
-    held = Claim.objects.filter(standing(), study__site__in=list(sites)).exclude(reader_id=user.pk)
-    return dict(held.values_list("study_id", "reader__username"))
+    return dict(_HELD([site.pk for site in sites], user.pk)) if user.pk else {}
+
+
+def _held(site_ids: Sequence[UUID], user_id: int) -> QuerySet[Claim, tuple[UUID, str]]:
+    held = Claim.objects.filter(standing(), study__site__in=site_ids).exclude(reader_id=user_id)
+    return held.values_list("study_id", "reader__username")
+
+
+_HELD: Final = Prepared(_held)
 
 
 def bookmark_of(reader: User) -> Bookmark | None:
-    return Bookmark.objects.filter(reader=reader).select_related("study").first()
+    return next(iter(_BOOKMARK(reader.pk)), None)
+
+
+_BOOKMARK: Final = Prepared(lambda user_id: Bookmark.objects.filter(reader_id=user_id).select_related("study"))
 
 
 def look_ahead(reader: User, *, leaving: UUID | None) -> tuple[UUID, Line] | None:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.utils.formats import date_format
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
 
 from screening.addresses import addresses
 from screening.studies.models import Study, StudyState
+from screening.wording import moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class RowTexts:
             pictures=self._pictures % {"n": pictures} if pictures > 1 else "",
             held=self._held % {"who": held_by} if held_by else "",
             complete=complete.isoformat() if complete else "",
-            complete_at=date_format(complete, "SHORT_DATETIME_FORMAT") if complete else "",
+            complete_at=moment(complete) if complete else "",
             waited=timesince(complete, self.now) if complete else "",
             due="" if study.state == StudyState.REVIEWED else self._due(due),
         )

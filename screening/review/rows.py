@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import ngettext
 
 from ml.vocabulary import NotAssessed
+from screening.prepared import Prepared
 from screening.results.models import Screening, ScreeningState, SeriesResult
 from screening.results.opinions import Opinion, of_series, of_study
 from screening.results.selectors import NOT_ASSESSED, flag_word, study_word, why
@@ -23,7 +23,9 @@ from screening.review.row_texts import RowText, RowTexts
 from screening.studies.models import Image, Study
 from screening.uploads.models import Upload
 from screening.users.models import User
-from screening.users.roles import READERS, sites_where
+from screening.users.roles import READERS, sites_of
+
+CHOICES: Final = 50  # uploads, the latest
 
 # What a row asks of a screening, and no more of its picture and its model.
 _TOLD: Final = (
@@ -31,6 +33,33 @@ _TOLD: Final = (
     *("model_version", "model_version__slug", "model_version__version", "model_version__labels"),
 )
 _IN_STUDY: Final = ("series_uid", "position", "sha256", "frame")  # the order of a study's pictures
+
+# What a page asks, each of the studies that it shows.
+_STUDIES: Final = Prepared(lambda keys: Study.objects.filter(pk__in=keys))
+_SCREENINGS: Final = Prepared(
+    lambda keys: (
+        Screening.objects.filter(study_id__in=keys, image__superseded=False)
+        .select_related("model_version", "image")
+        .only(*_TOLD)
+    )
+)
+_SERIES: Final = Prepared(
+    lambda keys: (
+        SeriesResult.objects.filter(study_id__in=keys).select_related("model_version").defer("model_version__card")
+    )
+)
+_IMAGES: Final = Prepared(
+    lambda keys: (
+        Image.objects.filter(study_id__in=keys, superseded=False).order_by(*_IN_STUDY).values_list("study_id", "pk")
+    )
+)
+_REVIEWS: Final = Prepared(
+    lambda keys: (
+        Review.objects.filter(study_id__in=keys, superseded_by__isnull=True)
+        .order_by("created_at")
+        .values_list("study_id", "finding", "answer")
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +100,15 @@ class Row:
 def rows_of(places: Sequence[Place], held: Mapping[UUID, str] = MappingProxyType({})) -> list[Row]:
     """The studies of a page, in the given order, with a fixed number of queries."""
     study_ids = [place.study for place in places]
-    studies = Study.objects.in_bulk(study_ids)
+    studies = {study.pk: study for study in _STUDIES(study_ids)}
     screenings: dict[UUID, list[Screening]] = defaultdict(list)
-    found = Screening.objects.filter(study_id__in=study_ids, image__superseded=False)
-    for screening in found.select_related("model_version", "image").only(*_TOLD):
+    for screening in _SCREENINGS(study_ids):
         screenings[screening.study_id].append(screening)
     series: dict[UUID, list[SeriesResult]] = defaultdict(list)
-    for result in (
-        SeriesResult.objects.filter(study_id__in=study_ids).select_related("model_version").defer("model_version__card")
-    ):
+    for result in _SERIES(study_ids):
         series[result.study_id].append(result)
     images: dict[UUID, list[UUID]] = defaultdict(list)
-    standing = Image.objects.filter(study_id__in=study_ids, superseded=False)
-    for study_id, image_id in standing.order_by(*_IN_STUDY).values_list("study_id", "pk"):
+    for study_id, image_id in _IMAGES(study_ids):
         images[study_id].append(image_id)
     answers = _answers(study_ids)
     texts = RowTexts(timezone.now())
@@ -155,8 +180,7 @@ def _cover(screenings: Sequence[Screening], images: Sequence[UUID]) -> UUID | No
 
 def _answers(study_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
     standing: dict[UUID, list[str]] = defaultdict(list)
-    reviews = Review.objects.filter(study_id__in=study_ids, superseded_by__isnull=True).order_by("created_at")
-    for study_id, finding, answer in reviews.values_list("study_id", "finding", "answer"):
+    for study_id, finding, answer in _REVIEWS(study_ids):
         standing[study_id].append(f"{finding}: {Answer(answer).label.lower()}")
     return standing
 
@@ -170,11 +194,17 @@ class UploadChoice:
     site: str
 
 
-def upload_choices(user: User | AnonymousUser, limit: int = 50) -> list[UploadChoice]:
+def upload_choices(user: User) -> list[UploadChoice]:
     """The latest uploads of the reader's sites that brought studies."""
+    return [UploadChoice(*row) for row in _UPLOADS(user.pk)]
+
+
+def _uploads(user_id: int) -> QuerySet[Upload, tuple[UUID, datetime, str]]:
     # Neither a join, since an upload has thousands of studies, nor a question that all of them could be read for.
     first = Study.objects.filter(upload=OuterRef("pk")).order_by("state", "completed_at").values("pk")[:1]
-    uploads = Upload.objects.filter(site__in=sites_where(user, READERS), purged_at__isnull=True)
+    uploads = Upload.objects.filter(site__in=sites_of(user_id, READERS), purged_at__isnull=True)
     brought = uploads.alias(first=Subquery(first)).filter(first__isnull=False)
-    rows = brought.order_by("-created_at").values_list("pk", "created_at", "site__name")[:limit]
-    return [UploadChoice(*row) for row in rows]
+    return brought.order_by("-created_at").values_list("pk", "created_at", "site__name")[:CHOICES]
+
+
+_UPLOADS: Final = Prepared(_uploads)

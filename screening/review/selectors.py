@@ -1,6 +1,7 @@
 """Who may open what on the review pages. What a user may not see does not exist for them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
@@ -8,6 +9,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
 from screening.classes.selectors import closed_studies
+from screening.prepared import Prepared
+from screening.results.models import ModelVersion
 from screening.review.blinding import Veil
 from screening.studies.models import Image, Study, StudyState
 from screening.users.models import Site, User
@@ -67,8 +70,23 @@ def reads_somewhere(user: Visitor) -> bool:
 
 def readers_of(sites: Iterable[Site]) -> list[tuple[int, str]]:
     """Who reads at these sites: key and name, by name."""
-    readers = User.objects.filter(memberships__site__in=list(sites), memberships__role__in=READERS)
-    return list(readers.order_by("username").values_list("pk", "username").distinct())
+    return _READERS_AT([site.pk for site in sites])
+
+
+def _readers_at(site_ids: Sequence[UUID]) -> QuerySet[User, tuple[int, str]]:
+    readers = User.objects.filter(memberships__site__in=site_ids, memberships__role__in=READERS)
+    return readers.order_by("username").values_list("pk", "username").distinct()
+
+
+_READERS_AT: Final = Prepared(_readers_at)
+
+
+def versions() -> list[ModelVersion]:
+    """All model versions, without their cards."""
+    return _VERSIONS()
+
+
+_VERSIONS: Final = Prepared(lambda: ModelVersion.objects.defer("card"))
 
 
 def reader_of(request: HttpRequest) -> User:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from screening.prepared import Prepared
 from screening.results.models import Screening
 from screening.review.order import Place
 from screening.review.together import Rows, together
@@ -170,8 +171,15 @@ def _in_order(dues: Mapping[UUID, datetime], tops: Mapping[UUID, float]) -> list
 def top_scores(study_ids: Sequence[UUID]) -> dict[UUID, float]:
     """The highest score of a flag-raising label, for each study that has one."""
     tops: dict[UUID, float] = {}
-    rows = Screening.objects.filter(study_id__in=study_ids, thresholds__isnull=False).exclude(scores={})
-    for study_id, scores, thresholds in rows.values_list("study_id", "scores", "thresholds"):
+    for study_id, scores, thresholds in _SCORES(study_ids):
         top = max((scores.get(label, 0.0) for label in thresholds), default=0.0)
         tops[study_id] = max(top, tops.get(study_id, 0.0))
     return tops
+
+
+def _scores(study_ids: Sequence[UUID]) -> QuerySet[Screening, tuple[UUID, dict[str, float], dict[str, float]]]:
+    rows = Screening.objects.filter(study_id__in=study_ids, thresholds__isnull=False).exclude(scores={})
+    return rows.values_list("study_id", "scores", "thresholds")
+
+
+_SCORES: Final = Prepared(_scores)

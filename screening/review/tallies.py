@@ -32,23 +32,38 @@ class Tally:
     mean: datetime | None
 
 
-def tally(kinds: Sequence[QuerySet[Study]], shelves: Sequence[Shelf], *, most: int) -> Tally:
-    """Count studies of some kinds up to `most` and one, and tell of the first `most` on shelves when they came."""
+@dataclass(frozen=True, slots=True)
+class TallyQuestion:
+    """The statement that counts, and its parameters; none where there is nothing to be counted."""
+
+    kinds: int
+    sql: str = ""
+    params: tuple[Any, ...] = ()
+
+    def ask(self) -> Tally:
+        """Ask the database. One statement."""
+        if not self.sql:
+            return Tally((0,) * self.kinds, None, None)
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, self.params)
+            since, mean, *numbers = cursor.fetchone()
+        return Tally(tuple(numbers), _moment(since), _moment(mean))
+
+
+def tally_question(kinds: Sequence[QuerySet[Study]], shelves: Sequence[Shelf], *, most: int) -> TallyQuestion:
+    """Ask how many studies of some kinds there are, up to `most` and one, and when the first `most` on shelves came."""
     # In the order of the shelves, so that a planner takes them: those that wait may all lie at the end of the table.
     ordered = [kind.order_by("site_id", "state", "completed_at").values("pk")[: most + 1] for kind in kinds]
     counts, counted = _each("(SELECT count(*) FROM ({}) counted)", ordered)
     fronts, shelved = _each("SELECT completed_at FROM ({}) shelf", [shelf.moments(most) for shelf in shelves])
     if not fronts:
-        return Tally((0,) * len(kinds), None, None)
+        return TallyQuestion(len(kinds))
     epoch = _EPOCH[connection.vendor]
     statement = (
         f"SELECT min({epoch}), avg({epoch}), {', '.join(counts)} FROM "  # noqa: S608 - of statements that Django wrote
         f"(SELECT completed_at FROM ({' UNION ALL '.join(fronts)}) shelves ORDER BY completed_at LIMIT {most}) longest"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*counted, *shelved])
-        since, mean, *numbers = cursor.fetchone()
-    return Tally(tuple(numbers), _moment(since), _moment(mean))
+    return TallyQuestion(len(kinds), statement, (*counted, *shelved))
 
 
 def _each(form: str, questions: Sequence[QuerySet[Any, Any]]) -> tuple[list[str], list[Any]]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import product
 from typing import Final
 from uuid import UUID
@@ -20,8 +21,8 @@ from django.utils import timezone
 from screening.results.models import Screening, SeriesResult
 from screening.review.blinding import Veil
 from screening.review.order import Line, Place
-from screening.review.shelves import PAGE, InTray, Page, Shelf, dues_of, page, places_of
-from screening.review.tallies import tally
+from screening.review.shelves import PAGE, InTray, Limits, Page, Shelf, dues_of, page, places_of
+from screening.review.tallies import TallyQuestion, tally_question
 from screening.studies.models import Study, StudyState
 from screening.users.models import Site, User
 from screening.wording import count
@@ -110,7 +111,11 @@ def tray_at(sites: Sequence[Site], filters: Filters, *, but: Q | None = None) ->
     """Studies of these sites that lie in the tray and pass the filters, without those that `but` names."""
     if filters.site:
         sites = [site for site in sites if site.pk == filters.site]
-    limits = limits_of(sites, Line.REST if filters.tray == Tray.NOT_FLAGGED else Line.URGENT)
+    return _tray(limits_of(sites, Line.REST if filters.tray == Tray.NOT_FLAGGED else Line.URGENT), filters, but)
+
+
+def _tray(limits: Limits, filters: Filters, but: Q | None) -> InTray:
+    """The same at the sites that have limits."""
     states = [state for state in states_of(filters.answered) if filters.state in {"", state}]
     studies = Study.objects.filter(_membership(filters.tray), completed_at__isnull=False)
     if but is not None:
@@ -184,9 +189,9 @@ class Waiting:
 
 def waiting(sites: Sequence[Site], tray: Tray, *, but: Q | None = None) -> Waiting:
     """Tell what of these sites is unanswered, without what `but` names."""
-    trays = {each: tray_at(sites, Filters(tray=each), but=but) for each in Tray}
-    found = tally([each.studies for each in trays.values()], trays[tray].shelves, most=COUNTED)
-    numbers = dict(zip(trays, found.counts, strict=True))
+    keys = tuple(site.pk for site in sites)
+    found = (_written_question(keys, tray, COUNTED) if but is None else _question(keys, tray, but, COUNTED)).ask()
+    numbers = dict(zip(Tray, found.counts, strict=True))
     return Waiting(
         counts={
             each.value: str(number) if number <= COUNTED else f"{count(COUNTED)}+" for each, number in numbers.items()
@@ -195,6 +200,18 @@ def waiting(sites: Sequence[Site], tray: Tray, *, but: Q | None = None) -> Waiti
         mean=timezone.now() - found.mean if found.mean else None,
         first_only=COUNTED if numbers[tray] > COUNTED else 0,
     )
+
+
+def _question(sites: Iterable[UUID], tray: Tray, but: Q | None, most: int) -> TallyQuestion:
+    limits = dict.fromkeys(sites, timedelta())  # when a study is due is not asked
+    trays = {each: _tray(limits, Filters(tray=each), but) for each in Tray}
+    return tally_question([each.studies for each in trays.values()], trays[tray].shelves, most=most)
+
+
+@lru_cache(maxsize=256)
+def _written_question(sites: tuple[UUID, ...], tray: Tray, most: int) -> TallyQuestion:
+    """The same where nothing is hidden: it holds nothing but these values, so it is written once. No answer is kept."""
+    return _question(sites, tray, None, most)
 
 
 def waiting_since(complete: Sequence[datetime], counts: dict[str, str]) -> Waiting:

@@ -29,7 +29,7 @@ from screening.review.models import Answer
 from screening.review.narrowing import find
 from screening.review.room import next_pictures, room_context
 from screening.review.rows import rows_of, upload_choices
-from screening.review.selectors import image_for, may_answer, readers_of, study_for
+from screening.review.selectors import image_for, may_answer, readers_of, study_for, versions
 from screening.review.services import AnswerIn, record_review
 from screening.review.sheet import history_of, questions_of, sheet_of
 from screening.review.stranded import stranded_for
@@ -60,8 +60,7 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
     filters = form.filters(Tray(tray))
     sites, hidden = trays.open_sites(veil), trays.hidden_by(veil)
     page = find(trays.tray_at(sites, filters, but=hidden), filters, after=Place.parse(request.GET.get("after", "")))
-    versions = list(ModelVersion.objects.defer("card"))
-    rows = rows_of(page.places, held_by_others(reader, sites))
+    rows, known = rows_of(page.places, held_by_others(reader, sites)), versions()
     context = {
         "tray": filters.tray,
         "filters": filters,
@@ -76,8 +75,8 @@ def worklist(request: HttpRequest, tray: str = Tray.FLAGGED) -> HttpResponse:
         "blind_counts": blind_lists.counts(veil),
         "sampling": [site for site in sites if site.reads != Reads.ALL],
         "uploads": upload_choices(reader),
-        "versions": versions,
-        "findings": sorted({label for version in versions for label in version.flag_labels}),
+        "versions": known,
+        "findings": sorted({label for version in known for label in version.flag_labels}),
         "sites": sites,
         "reviewers": readers_of(sites),
         "looked": page.looked,

@@ -33,9 +33,12 @@ def role_at(user: User | AnonymousUser, site_id: UUID) -> Role | None:
 
 def sites_where(user: User | AnonymousUser, roles: tuple[Role, ...]) -> QuerySet[Site]:
     """Sites at which the user holds one of the roles. Nothing for an anonymous visitor."""
-    if not isinstance(user, User):
-        return Site.objects.none()
-    return Site.objects.filter(Q(memberships__user_id=user.pk) & Q(memberships__role__in=roles))
+    return sites_of(user.pk, roles) if isinstance(user, User) else Site.objects.none()
+
+
+def sites_of(user_id: int, roles: tuple[Role, ...]) -> QuerySet[Site]:
+    """The same of somebody who is known by number."""
+    return Site.objects.filter(Q(memberships__user_id=user_id) & Q(memberships__role__in=roles))
 
 
 def holds(user: User | AnonymousUser, site_id: UUID, roles: tuple[Role, ...]) -> bool:
