@@ -13,6 +13,7 @@ from ml.evaluation.field import FIELD_VERSION
 from ml.explain import gradcam, levels
 from ml.explain.explainer import Explainer, explain_all
 from ml.explain.overlay import overlay
+from ml.images.png import make_png
 
 QUALITY: Final = 88  # of the overlay's JPEG
 
@@ -49,15 +50,15 @@ def draw(explainer: Explainer, plane: bytes, *, label: str, preview: bytes) -> H
     [told] = explain_all(explainer, [plane], label)
     gray = np.asarray(Image.open(io.BytesIO(preview)).convert("L"))
     return HeatMap(
-        raw_png=_encoded(np.asarray(np.rint(told.heat * 255), np.uint8), "PNG", optimize=True),
-        overlay_jpeg=_encoded(overlay(gray, told.heat), "JPEG", quality=QUALITY),
+        raw_png=make_png(np.asarray(np.rint(told.heat * 255), np.uint8)),
+        overlay_jpeg=_as_jpeg(overlay(gray, told.heat)),
         outside=told.outside,
         method=told.method,
         field=told.field,
     )
 
 
-def _encoded(pixels: NDArray[np.uint8], kind: str, **options: int) -> bytes:
+def _as_jpeg(pixels: NDArray[np.uint8]) -> bytes:
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, kind, **options)
+    Image.fromarray(pixels).save(out, "JPEG", quality=QUALITY)
     return out.getvalue()

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from ml.explain.heat import on_plane, raised
 from ml.models.families.chain import LEVEL
-from ml.models.frozen import Compute
-from ml.vocabulary import PLANE_SIDE
+from ml.models.frozen import Compute, freeze
 
-METHOD: Final = "grad-cam-levels-1"
+METHOD: Final = "grad-cam-levels-2"
 
 
 class Levels:
@@ -38,8 +37,8 @@ class Levels:
 
         named = [layer for layer in trunk.layers if layer.name.startswith(LEVEL)]
         in_turn = sorted(named, key=lambda layer: int(layer.name.removeprefix(LEVEL)))
-        self._model = keras.Model(trunk.input, [layer.output for layer in in_turn])
-        self._prepare = prepare
+        model = keras.Model(trunk.input, [layer.output for layer in in_turn])
+        self._compute = freeze(lambda planes: model(prepare(planes), training=False))
         self._mean = mean
 
     def heat(self, planes: NDArray[np.uint8], column: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -49,12 +48,14 @@ class Levels:
     def maps(self, planes: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return `(n, rows, columns, channels)` of each level, the earliest first.
 
-        Operation by operation in the calling thread: in a graph that branches at every level, which thread goes on with
-        the trunk is chance, and with it the order of its sums. The same plane has to give the same map.
+        One operation after the other: in a graph that branches at every level, which thread goes on with the trunk is
+        chance else, and with it the order of its sums. The same plane has to give the same map.
         """
         import tensorflow as tf  # noqa: PLC0415
+        from tensorflow.python.eager import context  # noqa: PLC0415
 
-        return [one.numpy() for one in self._model(self._prepare(tf.constant(planes)), training=False)]
+        with context.function_executor_type("SINGLE_THREADED_EXECUTOR"):
+            return [one.numpy() for one in self._compute(tf.constant(planes))]
 
 
 def parts_of(
@@ -71,10 +72,11 @@ def parts_of(
         float64 `(n, 512, 512)`, whose mean over all places is about the logit less that of `mean`, without its bias:
         exactly so before each map was resampled.
     """
-    total = np.zeros((len(maps[0]), PLANE_SIDE, PLANE_SIDE))
+    of_a_size: dict[int, NDArray[np.float64]] = {}  # resampling costs most: it is done once for maps of one size
     ends = np.cumsum([one.shape[-1] for one in maps])
     for level, end in zip(maps, ends, strict=True):
         own = slice(end - level.shape[-1], end)
         weights = column[own].astype(np.float64)
-        total += on_plane(level.astype(np.float64) @ weights - mean[own].astype(np.float64) @ weights)
-    return total
+        part = level.astype(np.float64) @ weights - mean[own].astype(np.float64) @ weights
+        of_a_size[part.shape[-1]] = of_a_size.get(part.shape[-1], 0.0) + part
+    return np.asarray(sum(map(on_plane, of_a_size.values())))

@@ -78,7 +78,7 @@ def test_a_map_is_of_the_plane_and_from_0_to_1(shipped: Explainer, planes: np.nd
         assert (one.heat.min(), one.heat.max()) >= (0.0, 0.5)
         assert one.heat.max() <= 1.0
         assert 0.0 <= one.outside <= 1.0
-        assert (one.label, one.method, one.field) == ("normal", "grad-cam-levels-1", "field-1")
+        assert (one.label, one.method, one.field) == ("normal", "grad-cam-levels-2", "field-1")
     assert likeness(first, second) < 0.999
 
 
