@@ -24,14 +24,23 @@ Step = Callable[[Stop], bool]
 
 
 class Progress:
-    """When each hand last got somewhere: the heartbeat stops when one of them is stuck."""
+    """When each hand last got somewhere: the heartbeat stops when one of them is stuck.
+
+    Only threads that enrolled are watched. Others do pieces of a hand's work, too, such as loading a model before
+    anybody asks for it, and end without a word.
+    """
 
     def __init__(self) -> None:
         self._last: dict[int, float] = {}
 
-    def note(self) -> None:
-        """Say that the calling thread got somewhere."""
+    def enroll(self) -> None:
+        """Have the calling thread watched from now on, until it says `forget`."""
         self._last[threading.get_ident()] = time.monotonic()
+
+    def note(self) -> None:
+        """Say that the calling thread got somewhere, if it is watched."""
+        if threading.get_ident() in self._last:
+            self._last[threading.get_ident()] = time.monotonic()
 
     def forget(self) -> None:
         """Take the calling thread off the list: it ends as it should."""
@@ -112,6 +121,7 @@ class Crew:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
+        PROGRESS.enroll()
         while not self._stop.is_set():
             seen = self._calls  # a call during the step means another look
             if not self._one_step():

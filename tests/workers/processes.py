@@ -53,7 +53,7 @@ class Process:
             command[command.index("--every") + 1] = every
         if self.name != "web" and (hands := self._environment.get("TEST_HANDS")) and "-c" in command:
             command[command.index("-c") + 1] = hands
-        return tuple(command)
+        return (*self._environment.get("TEST_BEFORE", "").split(), *command)
 
     @property
     def pid(self) -> int:

@@ -116,6 +116,7 @@ def test_a_step_that_fails_costs_neither_the_hand_nor_a_word_of_its_message(
 
 def test_stopped_hands_take_nothing_more_and_leave_the_list_of_those_who_must_get_on(crew: Crew, work: Work) -> None:
     crew.start(2)
+    until(lambda: len(PROGRESS._last.keys() & {thread.ident for thread in crew._threads}) == 2, 10, "not watched")
     crew.stop()
     assert crew.join(10)
     work.waiting = 1
@@ -123,4 +124,4 @@ def test_stopped_hands_take_nothing_more_and_leave_the_list_of_those_who_must_ge
     time.sleep(0.1)
 
     assert work.waiting == 1
-    assert not any(PROGRESS.age(thread.ident or 0) for thread in crew._threads)
+    assert not PROGRESS._last.keys() & {thread.ident for thread in crew._threads}

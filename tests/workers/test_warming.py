@@ -3,9 +3,11 @@ from uuid import UUID
 
 import pytest
 
+from ml.inference import NoopScorer
 from screening.results.models import ModelVersion
 from tests.factories import ModelVersionFactory
 from workers import lifecycle
+from workers.crew import PROGRESS
 from workers.engine import ENGINE, MOST_LOADED, Shelf
 from workers.warming import warm
 
@@ -52,6 +54,20 @@ def test_a_worker_settles_what_it_has_loaded_before_any_hand_or_model_begins(mon
     lifecycle.start(["inference"], 1)
 
     assert done == ["settled", "models", "beats"]
+
+
+def test_the_thread_that_loads_them_is_watched_by_nobody_once_it_has_ended(
+    noop: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.engine.load_scorer", lambda *_: (PROGRESS.note(), NoopScorer())[1])
+    before = dict(PROGRESS._last)
+
+    loading = threading.Thread(target=warm, args=(threading.Event(),))
+    loading.start()
+    loading.join(20)
+
+    assert list(ENGINE._loaded) == [noop.pk]
+    assert dict(PROGRESS._last).keys() == before.keys()
 
 
 def test_a_worker_that_ends_loads_nothing_more(noop: ModelVersion) -> None:

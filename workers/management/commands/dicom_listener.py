@@ -35,6 +35,7 @@ class Command(BaseCommand):
         bound = listener.start(address, port)
         heartbeat.start()
         log.info("listening", port=bound)
+        PROGRESS.enroll()
         while not stop.wait(1.0):
             PROGRESS.note()
         listener.stop()

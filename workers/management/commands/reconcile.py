@@ -45,6 +45,7 @@ class Command(BaseCommand):
 
     def _rounds(self, stop: threading.Event, every: float) -> None:
         swept = 0.0
+        PROGRESS.enroll()
         while not stop.is_set():
             due = swept + SWEEP_SECONDS <= time.monotonic() or swept == 0.0
             look_after((*DUTIES, ("swept", sweep)) if due else DUTIES)
