@@ -9,6 +9,7 @@ FAULT_UNKEPT=true      leases are not renewed
 FAULT_UNFENCED=true    leases no longer fence: a worker writes for every row that it once claimed
 """
 
+import faulthandler
 import hashlib
 import math
 import os
@@ -42,6 +43,7 @@ class ArmedScorer(NoopScorer):
 
 
 def arm() -> None:
+    faulthandler.register(signal.SIGUSR1)  # where every thread is, for a test that waits in vain
     if os.environ.get("FAULT_SLEEP") == "select":
         time.sleep = lambda seconds: select.select([], [], [], seconds) and None
     if os.environ.get("FAULT_NOOP"):
