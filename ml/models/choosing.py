@@ -2,7 +2,7 @@
 
 import importlib.util
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,26 +64,42 @@ def ways(runtime: str = AUTO, precision: str = AUTO) -> list[Way]:
     ]
 
 
-def choose(bundle: Bundle, candidates: Sequence[Way], batch_size: int = 0) -> Choice:
+def choose(
+    bundle: Bundle, candidates: Sequence[Way], batch_size: int = 0, *, told: Callable[[Choice], object] = lambda _: None
+) -> Choice:
     """Hold each way against the reference scores, measure those that reproduce them, and take the fastest.
 
     Args:
         bundle: Opened by `load_bundle`.
         candidates: As `ways` gives them.
         batch_size: Planes in one call; 0 to find it by measuring.
+        told: Gets the choice so far after each way, once there is one: whoever has no time for all may take that.
 
     Raises:
         BundleError: no way reproduces the reference scores.
     """
-    tried = tuple(_try(bundle, way, (batch_size,) if batch_size else SIZES) for way in candidates)
-    able = [one for one in tried if not one.refused]
-    if not able:
+    tried: tuple[Tried, ...] = ()
+    best: Choice | None = None
+    for way in candidates:
+        tried += (_try(bundle, way, (batch_size,) if batch_size else SIZES),)
+        best = _best(tried)
+        if best is not None:
+            told(best)
+    if best is None:
         raise BundleError(
             "reference_differs",
             f"{bundle.card.name} reproduces its reference scores in no way of computing: "
             + "; ".join(f"{one.way}: {one.refused}" for one in tried),
             "Restore the bundle, or report processor and versions.",
         )
+    return best
+
+
+def _best(tried: tuple[Tried, ...]) -> Choice | None:
+    """Take the fastest of those that can be used, the first of those that are hardly faster."""
+    able = [one for one in tried if not one.refused]
+    if not able:
+        return None
     best = able[0]
     for one in able[1:]:
         if one.planes_per_second > best.planes_per_second * ENOUGH:

@@ -77,9 +77,10 @@ def ship(options: argparse.Namespace) -> int:
 
 
 def choose(options: argparse.Namespace) -> int:
-    """Print by what a model is computed best on this machine, and what was tried."""
+    """Print by what a model is computed best on this machine, and what was tried: a line after each way."""
     candidates = [Way(*way.split("/", 1)) for way in options.way] if options.way else choosing.ways()
-    _say(asdict(choosing.choose(load_bundle(options.bundle), candidates, options.batch_size)))
+    bundle = load_bundle(options.bundle)
+    choosing.choose(bundle, candidates, options.batch_size, told=lambda choice: _say(asdict(choice)))
     return 0
 
 
@@ -112,3 +113,4 @@ def _told(outcome: Outcome, refusal: str | None, card: Card) -> dict[str, object
 
 def _say(document: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()  # whoever waits for it may lose patience

@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from threading import Barrier
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -17,11 +20,13 @@ from ml.inference import BATCH_SIZE, load_scorer
 from ml.models import choosing
 from ml.models.bundle import Bundle, load_bundle
 from ml.models.card import BundleError
-from ml.models.choosing import Choice, choose, ways
+from ml.models.choosing import Choice, Tried, choose, ways
 from ml.models.precision import processor_has_bf16
 from ml.models.reference import reference_planes
 from ml.models.runtime import EXACT, Raw, Way, open_runtime
 from ml.vocabulary import PLANE_SIDE
+from screening.uploads import kept
+from tests.shipped import twin
 from workers import choices, heartbeat
 
 SHORTENED = Way("openvino", "bf16")
@@ -85,6 +90,18 @@ def test_of_those_that_give_the_answers_of_the_card_the_fastest_is_taken(
 
     assert (choice.way, choice.batch_size) == (OTHER, 32)
     assert [(one.way, one.refused) for one in choice.tried] == [(EXACT, ""), (OTHER, "")]
+
+
+def test_what_was_found_so_far_is_told_after_each_way(bundle: Bundle, answering: Callable[[dict[Way, Any]], None]):
+    slow, quick = Known(expected(bundle), 1.0), Known(expected(bundle), 0.1)
+    answering({EXACT: ValueError(), OTHER: slow, SHORTENED: quick})
+    told: list[Choice] = []
+
+    choice = choose(bundle, [EXACT, OTHER, SHORTENED], told=told.append)
+
+    assert [one.way for one in told] == [OTHER, SHORTENED]  # nothing could be told after the first
+    assert [len(one.tried) for one in told] == [2, 3]
+    assert told[-1] == choice
 
 
 def test_a_way_that_is_hardly_faster_is_not_worth_leaving_the_one_that_cards_are_written_by(
@@ -214,6 +231,27 @@ def test_where_trying_ends_badly_the_exact_way_is_taken_and_nothing_remembered(
     assert not (tmp_path / "runtimes").exists()
 
 
+def test_where_there_is_no_time_for_all_what_was_found_by_then_is_taken_and_not_remembered(
+    bundle: Bundle, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    found = json.dumps(asdict(Choice(OTHER, 16, (Tried(OTHER, 0.0, "", 16, 250.0),))))
+    slow = f"import time; print({found!r}, flush=True); time.sleep(60)"
+
+    def spawn(_: object, *, output: IO[bytes], **__: object) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", slow], stdout=output)
+
+    monkeypatch.setattr(choices, "spawn", spawn)
+    monkeypatch.setattr(choices, "PATIENCE", 2.0)
+
+    with structlog.testing.capture_logs() as lines:
+        choice = choices.chosen(bundle)
+
+    assert (choice.way, choice.batch_size) == (OTHER, 16)
+    assert [line["event"] for line in lines] == ["runtime_tried", "runtimes_not_all_tried"]
+    assert not (tmp_path / "runtimes").exists()
+
+
 def test_what_is_ordered_and_not_here_is_said_and_the_exact_way_taken(
     bundle: Bundle, settings: Any, monkeypatch: pytest.MonkeyPatch
 ):
@@ -248,7 +286,7 @@ def test_what_this_machine_chooses_gives_the_scores_of_the_card(
     scored = np.array([scorer.scores_of(planes, label) for label in scorer.labels]).T
     allowed = reference.tolerance[scorer.identity.precision]
     assert np.abs(scored - np.array(reference.scores[:4])).max() <= allowed
-    assert [note.suffix for note in (tmp_path / "runtimes").iterdir()] == [".json"]
+    assert len(list((tmp_path / "runtimes").glob("*.json"))) == 1
 
 
 def test_bfloat16_is_tried_only_where_the_processor_multiplies_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -320,13 +358,114 @@ def test_a_choice_is_remembered_until_model_or_machine_is_another(
     assert asked == [bundle.card.model_sha256, "f" * 64, bundle.card.model_sha256]
 
 
+def test_a_choice_is_remembered_here_where_pictures_are_kept_in_a_store(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    monkeypatch.setattr(kept, "objects", lambda: pytest.fail("what is fastest here is nothing for a store"))
+    monkeypatch.setattr(choices, "_tried", lambda *_: asdict(Choice(OTHER, 16)))
+
+    assert choices.chosen(bundle).way == OTHER
+
+    assert len(list((tmp_path / "runtimes").glob("*.json"))) == 1
+
+
+@pytest.fixture
+def on_one_trunk(bundle: Bundle, tmp_path: Path) -> tuple[Bundle, Bundle]:
+    """A model whose trunk is a file that others share, and another that holds the same trunk in its own file."""
+    return bundle, load_bundle(twin(bundle.card.slug, tmp_path, "another"))
+
+
+def test_models_on_one_trunk_are_computed_in_one_way(
+    on_one_trunk: tuple[Bundle, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    asked: list[list[Way]] = []
+
+    def try_slowly(_: Bundle, ways: list[Way], *__: Any) -> dict[str, Any]:
+        asked.append(ways)
+        return asdict(Choice(OTHER if OTHER in ways and len(asked) == 1 else ways[0], 16))
+
+    monkeypatch.setattr(choices, "_tried", try_slowly)
+
+    assert [choices.chosen(one).way for one in (*on_one_trunk, *on_one_trunk)] == [OTHER] * 4
+    assert len(asked[0]) > 1
+    assert asked[1:] == [[OTHER]]
+
+
+def test_two_models_on_one_trunk_that_are_loaded_at_once_come_to_one_way(
+    on_one_trunk: tuple[Bundle, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    first = Barrier(2)
+    asked: list[int] = []
+
+    def try_slowly(of: Bundle, ways: list[Way], *_: Any) -> dict[str, Any]:
+        asked.append(len(ways))
+        return asdict(Choice(ways[-1] if of is on_one_trunk[0] else ways[0], 16))
+
+    def choose_one(one: Bundle) -> Way:
+        first.wait()
+        return choices.chosen(one).way
+
+    monkeypatch.setattr(choices, "_tried", try_slowly)
+    keep = choices._keep
+    monkeypatch.setattr(choices, "_keep", lambda *what: (time.sleep(0.05), keep(*what)))
+    with ThreadPoolExecutor(2) as hands:
+        ways = list(hands.map(choose_one, on_one_trunk))
+
+    assert len(set(ways)) == 1
+    assert asked[0] > 1
+    assert asked[1:] == [1]
+
+
+def test_what_trying_the_way_of_the_trunk_took_is_not_there_for_the_others(
+    on_one_trunk: tuple[Bundle, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    deadlines: list[float] = []
+
+    def try_in_vain(of: Bundle, *rest: Any) -> dict[str, Any] | None:
+        deadlines.append(rest[-1])
+        return asdict(Choice(OTHER, 16)) if of is on_one_trunk[0] else None
+
+    monkeypatch.setattr(choices, "_tried", try_in_vain)
+    choices.chosen(on_one_trunk[0])
+
+    assert choices.chosen(on_one_trunk[1]).way == EXACT
+
+    assert len(deadlines) == 3
+    assert deadlines[1] == deadlines[2]  # both tries end by one
+
+
+def test_a_model_that_its_trunks_way_does_not_reproduce_has_every_way_tried(
+    on_one_trunk: tuple[Bundle, Bundle], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
+):
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    first, second = on_one_trunk
+
+    def try_slowly(of: Bundle, ways: list[Way], *_: Any) -> dict[str, Any]:
+        if of is first:
+            return asdict(Choice(OTHER, 16))
+        if ways == [OTHER]:
+            raise BundleError("reference_differs", "It differs.", "Restore it.")
+        return asdict(Choice(EXACT, 8))
+
+    monkeypatch.setattr(choices, "_tried", try_slowly)
+
+    assert choices.chosen(first).way == OTHER
+    assert choices.chosen(second) == Choice(EXACT, 8)
+    assert choices.chosen(replace(second, card=replace(second.card, model_sha256="c" * 64))).way == EXACT
+    assert choices.chosen(first).way == OTHER
+
+
 def test_a_note_that_is_damaged_is_found_out_anew(
     bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ):
     settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
     monkeypatch.setattr(choices, "_tried", lambda *_: asdict(Choice(OTHER, 16)))
     choices.chosen(bundle)
-    [note] = (tmp_path / "runtimes").iterdir()
+    [note] = (tmp_path / "runtimes").glob("*.json")
     assert json.loads(note.read_text())["way"] == {"runtime": "openvino", "precision": "fp32"}
     for damaged in (
         "{",
