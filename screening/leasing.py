@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import structlog
 from django.conf import settings
 from django.db import connection, models, transaction
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from screening.retrying import again_on_conflict
@@ -61,15 +61,19 @@ class Lease:
 
 
 class RightNow(Now):
-    """This moment by the database's clock; on SQLite, which has none, by the one that all its processes share."""
+    """This moment by the database's clock; on SQLite, which has none, by the one that all its processes share.
+
+    A question of its own is asked once in a statement. A function of ours would be called for every row.
+    """
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(compiler, connection, template="SHARED_NOW()", **extra)
+        return self.as_sql(compiler, connection, template="(SELECT SHARED_NOW())", **extra)
 
 
 def until(seconds: int) -> Any:
-    """The moment `seconds` from now by the database's clock."""
-    return RightNow() + timedelta(seconds=seconds)
+    """The moment `seconds` from now by the database's clock, computed once in a statement."""
+    moment = RightNow() + timedelta(seconds=seconds)
+    return Func(moment, template="(SELECT %(expressions)s)", output_field=models.DateTimeField())
 
 
 def rows_of(model: type[Row]) -> models.QuerySet[Row]:
@@ -234,6 +238,6 @@ def reclaim(rows: list[Row]) -> list[Row]:
 
 def expired(model: type[Row]) -> models.QuerySet[Row]:
     """Rows whose lease ran out, or ends later than any that is given: it is of a time when the clock was wrong."""
-    never = RightNow() + timedelta(seconds=max(LONGEST_SECONDS, 4 * settings.CONFIG.lease_seconds))
+    never = until(max(LONGEST_SECONDS, 4 * settings.CONFIG.lease_seconds))
     ended = Q(lease_until__lt=RightNow()) | Q(lease_until__gt=never)
     return rows_of(model).filter(ended, lease_token__isnull=False)

@@ -5,6 +5,7 @@ ingest and inference. Here a statement is put together once for its columns, and
 are go as they are; what needs converting is converted by its Django field.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias, TypeVar
@@ -14,7 +15,8 @@ from django.db import connection, models
 
 Row = TypeVar("Row", bound=models.Model)
 Field: TypeAlias = "models.Field[Any, Any]"
-AT_ONCE: Final = 500  # rows; both engines bound the parameters of a statement
+AT_ONCE: Final = 500  # rows of an INSERT; both engines bound the parameters of a statement
+SOME: Final = 16  # rows, from which on a COPY is faster than one statement
 AS_THEY_ARE: Final = (models.CharField, models.TextField, models.IntegerField, models.FloatField, models.BooleanField)
 KEYS: Final = frozenset({UUID, type(None)})
 PLAIN: Final = frozenset({str, int, float, bool, type(None)})  # exactly: a subclass may mean something else
@@ -23,7 +25,7 @@ PLAIN: Final = frozenset({str, int, float, bool, type(None)})  # exactly: a subc
 def insert_rows(rows: Sequence[Row], *, unless_there: bool = False) -> None:
     """Insert rows whose keys are set or are numbered by the database, which are not read back.
 
-    In the caller's transaction: thousands of rows take several statements.
+    In the caller's transaction: thousands of rows take several statements where COPY is not to be had.
 
     Args:
         rows: Of one model.
@@ -37,7 +39,10 @@ def insert_rows(rows: Sequence[Row], *, unless_there: bool = False) -> None:
         if getattr(field, "auto_now_add", False) or getattr(field, "auto_now", False):
             for row in rows:
                 field.pre_save(row, True)
-    _insert(rows, fields, " ON CONFLICT DO NOTHING" if unless_there else "")
+    if connection.vendor == "postgresql" and len(rows) >= SOME and not unless_there:
+        _copy(rows, fields)
+    else:
+        _insert(rows, fields, " ON CONFLICT DO NOTHING" if unless_there else "")
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - as bulk_create leaves them
 
@@ -58,32 +63,59 @@ def insert_new(rows: Sequence[Row]) -> set[Any]:
     return {key for (key,) in returned}
 
 
-def copy_rows(rows: Sequence[Row]) -> None:
-    """Insert thousands of rows as `insert_rows` does: by COPY where the engine has it, which reads no statement."""
-    if not rows or connection.vendor != "postgresql":
-        return insert_rows(rows)
-    meta = type(rows[0])._meta  # noqa: SLF001 - Django's public name for it
-    fields: list[Field] = [field for field in meta.concrete_fields if field is not meta.auto_field]
+def _copy(rows: Sequence[Row], fields: Sequence[Field]) -> None:
+    """Insert by COPY, of which the engine reads no statement; what it raises is raised as from any other."""
+    table = _quoted(type(rows[0])._meta.db_table)  # noqa: SLF001 - Django's public name for it
     columns = ", ".join(_quoted(field.column) for field in fields)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {_quoted(meta.db_table)} ({columns}) FROM STDIN") as copy:
-        for row in zip(*(_prepared(field, rows) for field in fields), strict=True):
+    values = zip(*(_prepared(field, rows) for field in fields), strict=True)
+    with (
+        connection.cursor() as cursor,
+        connection.wrap_database_errors,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+    ):
+        for row in values:
             copy.write_row(row)
-    return None
 
 
 def write_columns(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Write `columns` of rows that exist and are locked by the caller's transaction.
+    """Write `columns` of rows that exist and are locked by the caller's transaction; of what else a row holds, nothing.
 
-    An upsert on the key: one statement for values that differ by row, where an UPDATE
-    would need a CASE for each column and row.
+    Values differ by row: on SQLite one prepared UPDATE for each, on PostgreSQL one for all from arrays. No row stands
+    twice among them; one that is gone meanwhile is passed over.
     """
     if not rows:
         return
     meta = type(rows[0])._meta  # noqa: SLF001 - Django's public name for it
-    written = [_quoted(field.column) for field in map(meta.get_field, columns) if isinstance(field, models.Field)]
-    changes = ", ".join(f"{column} = EXCLUDED.{column}" for column in written)
-    key = _quoted(meta.pk.column) if meta.pk else ""
-    _insert(rows, list(meta.concrete_fields), f" ON CONFLICT ({key}) DO UPDATE SET {changes}")
+    fields: list[Field] = [field for field in map(meta.get_field, columns) if isinstance(field, models.Field)]
+    if meta.pk is None:
+        raise TypeError(f"{meta.label} has no key.")
+    update = _update_from_arrays if connection.vendor == "postgresql" else _update_each
+    update(_quoted(meta.db_table), meta.pk, fields, rows)
+
+
+def _update_each(table: str, key: Field, fields: Sequence[Field], rows: Sequence[Row]) -> None:
+    changes = ", ".join(f"{_quoted(field.column)} = %s" for field in fields)
+    values = list(zip(*(_prepared(field, rows) for field in (*fields, key)), strict=True))
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET {changes} WHERE {_quoted(key.column)} = %s", values)  # noqa: S608 - names of our own columns
+
+
+def _update_from_arrays(table: str, key: Field, fields: Sequence[Field], rows: Sequence[Row]) -> None:
+    every = [key, *fields]
+    arrays = ", ".join(f"%s::{_type_of(field)}[]" for field in every)
+    names = ", ".join(f"c{place}" for place in range(len(every)))
+    changes = ", ".join(f"{_quoted(field.column)} = new.c{place}" for place, field in enumerate(fields, start=1))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {changes} FROM unnest({arrays}) AS new ({names}) "  # noqa: S608 - names of our own columns
+            f"WHERE {table}.{_quoted(key.column)} = new.c0",
+            [_prepared(field, rows) for field in every],
+        )
+
+
+def _type_of(field: Field) -> str:
+    """The type of a column without its length: a value that is cast to one is cut off unsaid."""
+    return str(field.rel_db_type(connection)).partition("(")[0]
 
 
 def _insert(rows: Sequence[Row], fields: Sequence[Field], otherwise: str) -> list[tuple[Any, ...]]:
@@ -108,6 +140,8 @@ def _insert(rows: Sequence[Row], fields: Sequence[Field], otherwise: str) -> lis
 def _prepared(field: Field, rows: Sequence[Row]) -> list[Any]:
     """Give one column's values as the engine takes them."""
     values = [getattr(row, field.attname) for row in rows]
+    if isinstance(field, models.FloatField):
+        values = [float(value) if type(value) is int else value for value in values]  # an array is of one type
     if isinstance(field, AS_THEY_ARE):
         return [value if type(value) in PLAIN else field.get_db_prep_save(value, connection) for value in values]
     if _holds_keys(field) and all(type(value) in KEYS for value in values):
@@ -115,7 +149,19 @@ def _prepared(field: Field, rows: Sequence[Row]) -> list[Any]:
         return values if native else [None if value is None else value.hex for value in values]
     if isinstance(field, models.DateTimeField) and all(map(_is_moment, values)):
         return values if connection.vendor == "postgresql" else list(map(_written_moment, values))
+    if isinstance(field, models.JSONField):
+        return _written_json(field, values)
     return [field.get_db_prep_save(value, connection) for value in values]
+
+
+def _written_json(field: Field, values: Sequence[Any]) -> list[Any]:
+    """As Django writes it. What rows share, such as the operating points of a site, is written once."""
+    distinct = {id(value): value for value in values}
+    if connection.vendor == "sqlite" and not any(type(value) is not dict for value in distinct.values()):
+        written: dict[int, Any] = {key: json.dumps(value) for key, value in distinct.items()}
+    else:
+        written = {key: field.get_db_prep_save(value, connection) for key, value in distinct.items()}
+    return [written[id(value)] for value in values]
 
 
 def _is_moment(value: Any) -> bool:

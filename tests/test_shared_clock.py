@@ -150,3 +150,16 @@ def test_a_database_in_memory_leaves_no_note(boots, tmp_path, monkeypatch, datab
     monkeypatch.chdir(tmp_path)
     clock.moment(database)
     assert [path.name for path in tmp_path.iterdir()] == ["boot_id"]
+
+
+@pytest.mark.django_db
+def test_a_statement_asks_for_the_time_once_however_many_rows_it_writes(monkeypatch):
+    ScreeningFactory.create_batch(5, state=ScreeningState.WAITING)
+    asked = []
+    monkeypatch.setattr("screening.sqlite.base.moment", lambda name: asked.append(name) or clock.moment(name))
+
+    lease, rows = leasing.claim(Screening.objects.all(), limit=5, seconds=60, state=ScreeningState.LEASED)
+    times = 1 if connection.vendor == "sqlite" else 0  # a server has a clock of its own
+    assert (len(rows), len(asked)) == (5, times)
+    assert leasing.begin(Screening, lease) == 5
+    assert len(asked) == 2 * times

@@ -1,19 +1,20 @@
 """Rows written in few statements are those that Django would have written, on either engine."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 
 from screening.audit.chain import GENESIS
 from screening.audit.models import AuditEvent, AuditHead
 from screening.results.models import Screening, ScreeningState
 from screening.uploads.models import Item, ItemState
-from screening.upserting import insert_new, insert_rows, write_columns
+from screening.upserting import SOME, insert_new, insert_rows, write_columns
 from screening.users.models import Site
-from tests.factories import ItemFactory, ScreeningFactory, SiteFactory
+from tests.factories import ImageFactory, ItemFactory, ScreeningFactory, SiteFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -48,13 +49,37 @@ def test_keys_are_written_as_their_fields_would_whatever_they_are_given_as():
     assert not Item.objects.filter(pk=as_keys.pk, study_id__isnull=False).exists()
 
 
-def test_values_come_back_as_they_were_given():
+@pytest.mark.parametrize("count", [1, SOME])
+def test_values_come_back_as_they_were_given(count):
     moment = datetime(2026, 11, 21, 12, 30, 15, 123456, tzinfo=UTC)
-    detail = {"covid": 0.25, "none": None, "text": 'ä "quoted" % %s'}
-    insert_rows([event(at=moment, detail=detail)])
+    detail = {"covid": 0.25, "none": None, "text": 'ä "quoted" % %s \\N \t\n\\.', "list": [1, {"a": None}]}
+    insert_rows([event(seq=number + 1, at=moment, detail=detail, actor="\\N") for number in range(count)])
 
-    read = AuditEvent.objects.get()
-    assert (read.at, read.detail, read.pk is None) == (moment, detail, False)
+    read = list(AuditEvent.objects.all())
+    assert [(one.at, one.detail, one.actor, one.pk is None) for one in read] == [(moment, detail, "\\N", False)] * count
+
+
+def test_rows_with_keys_choices_and_nothing_among_them_come_back_whatever_their_number():
+    known = ScreeningFactory(state=ScreeningState.WAITING, distance=None)
+    fresh = []
+    for number in range(SOME):
+        row = ScreeningFactory.build(state=ScreeningState.WAITING if number % 2 else "waiting", distance=None)
+        row.pk, row.done_at = uuid4(), datetime(2026, 1, 2, tzinfo=UTC) if number % 3 else None
+        row.image = ImageFactory(study=known.study)
+        row.site_id, row.study_id, row.upload_id = known.site_id, known.study_id, known.upload_id
+        row.model_version_id = known.model_version_id
+        fresh.append(row)
+    insert_rows(fresh)
+    for number, row in enumerate(fresh):
+        row.state, row.distance = (ScreeningState.SCORED, 0.5) if number % 2 else ("failed", None)
+        row.distance = 1 if number == 3 else row.distance
+        row.scores = {"covid": number / 100} if number % 2 else {}
+    write_columns(fresh, ["state", "distance", "scores"])
+
+    read = Screening.objects.in_bulk([row.pk for row in fresh])
+    told = [(row.state, row.distance, row.scores, row.done_at, row.image_id, row.lease_token) for row in fresh]
+    found = [read[row.pk] for row in fresh]
+    assert told == [(row.state, row.distance, row.scores, row.done_at, row.image_id, None) for row in found]
 
 
 def test_no_value_a_choice_and_a_number_are_told_apart():
@@ -87,6 +112,51 @@ def test_who_comes_second_is_left_out_where_that_is_said_and_refused_where_not()
     assert dict(AuditHead.objects.values_list("chain", "seq")) == {"study:0": 0, "study:1": 1, "study:2": 2}
     with pytest.raises(IntegrityError), transaction.atomic():
         insert_rows([second])
+
+
+def test_who_comes_second_among_many_is_refused_as_by_any_statement():
+    insert_rows(heads(20))
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_rows(heads(40)[19:])
+
+    assert AuditHead.objects.count() == 20
+
+
+def test_a_row_that_is_gone_meanwhile_is_not_made_again():
+    kept, gone = ItemFactory(), ItemFactory()
+    Item.objects.filter(pk=gone.pk).delete()
+    kept.size = gone.size = 77
+
+    write_columns([kept, gone], ["size"])
+
+    assert dict(Item.objects.values_list("pk", "size")) == {kept.pk: 77}
+
+
+def test_a_text_that_is_too_long_is_never_cut_off_unsaid():
+    item = ItemFactory()
+    item.code = "x" * 200
+
+    with suppress(DataError), transaction.atomic():  # SQLite takes texts of any length
+        write_columns([item], ["code"])
+
+    assert len(Item.objects.get(pk=item.pk).code) in {0, 200}
+
+
+def test_what_rows_share_and_what_they_do_not_is_told_apart():
+    rows = ScreeningFactory.create_batch(3)
+    shared = {"covid": 0.41}
+    for number, row in enumerate(rows):
+        row.thresholds, row.scores = shared, {"covid": number / 10}
+
+    write_columns(rows, ["thresholds", "scores"])
+
+    read = Screening.objects.in_bulk([row.pk for row in rows])
+    assert [(read[row.pk].thresholds, read[row.pk].scores["covid"]) for row in rows] == [
+        (shared, 0.0),
+        (shared, 0.1),
+        (shared, 0.2),
+    ]
 
 
 @pytest.mark.parametrize("broken", [{"seq": 0}, {"hash": None}])

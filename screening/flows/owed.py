@@ -3,11 +3,13 @@
 A picture that several uploads brought is screened once. The row belongs to one of them; the others wait for it too.
 """
 
+from typing import Final
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from ml.vocabulary import PIPELINE
+from ml.vocabulary import PIPELINES
+from screening.prepared import Prepared
 from screening.results.models import PENDING, ModelVersion, Screening, ScreeningState
 from screening.results.selectors import still_active
 from screening.studies.models import Image
@@ -18,13 +20,18 @@ KEPT = (ItemState.ACCEPTED, ItemState.DUPLICATE)
 
 def is_screening(upload_id: UUID) -> bool:
     """Whether results wait that the receipt of an upload shows."""
-    if Screening.objects.filter(upload_id=upload_id, state__in=PENDING).exists():
+    if _WAITING(upload_id):
         return True
     upload = Upload.objects.get(pk=upload_id)
     versions = [version for version in ModelVersion.objects.defer("card") if version.name in upload.models_chosen]
     versions += still_active(upload.models_chosen)
     waiting = Screening.objects.filter(model_version__in=versions, state__in=PENDING)
     return any(waiting.filter(image__in=pictures).exists() for pictures in pictures_of(upload))
+
+
+_WAITING: Final = Prepared(
+    lambda upload_id: Screening.objects.filter(upload_id=upload_id, state__in=PENDING).values_list("pk", flat=True)[:1]
+)
 
 
 def unasked(upload: Upload) -> list[str]:
@@ -40,7 +47,7 @@ def unasked(upload: Upload) -> list[str]:
         answering = Q(model_version=version)
         if version.name not in upload.models_chosen:
             answering |= Q(model_version__slug=version.slug, model_version__active=False)
-        rows = Screening.objects.filter(answering, image=OuterRef("pk"), pipeline=PIPELINE)
+        rows = Screening.objects.filter(answering, image=OuterRef("pk"), pipeline__in=PIPELINES)
         asked = Exists(rows.exclude(state=ScreeningState.CANCELLED))
         lacking |= (Q(modality=version.modality) | ~Q(modality__in=fitting)) & Q(~asked)
     if not versions:

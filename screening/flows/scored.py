@@ -1,6 +1,7 @@
 """Commit what a model said about a batch: all of it or nothing, and only for rows still held."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -12,15 +13,33 @@ from screening.errors import LeaseLost
 from screening.faultpoints import reach
 from screening.flows.settle import judge_studies, settle_upload
 from screening.leasing import Lease
+from screening.prepared import Prepared
 from screening.results.models import ModelVersion, Screening, ScreeningState
 from screening.results.services import flags_raised, thresholds_of
-from screening.results.transitions import conclude
+from screening.results.transitions import OUTCOME, conclude
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
 from screening.studies.models import Study
 from screening.studies.values import ModelIdentity, ScreenOutcome
 
-_UNUSED = ("image__notes", "image__facts", "image__timings")  # JSON, which takes longest to read
+# Of a row and its picture: whose they are, and what judging asks. What a result fills is not read before.
+_NEEDED: Final = (
+    "upload_id",
+    "study_id",
+    "site_id",
+    "model_version_id",
+    "pipeline",
+    "state",
+    "trial",
+    "image__modality",
+    "image__not_assessed",
+    "image__series_uid",
+    "image__position",
+    "image__sha256",
+    "image__frame",
+    "image__superseded",
+)
+_VERSION: Final = Prepared(lambda pk: ModelVersion.objects.defer("card").filter(pk=pk).order_by())
 _STATES = {
     "scored": ScreeningState.SCORED,
     "inconclusive": ScreeningState.INCONCLUSIVE,
@@ -59,19 +78,20 @@ def _commit(
     timings: Mapping[str, float],
     actor: Actor,
 ) -> tuple[set[UUID], int]:
-    keys = leasing.held(Screening, lease).filter(pk__in=outcomes).values_list("study_id", flat=True)
-    studies = list(Study.objects.select_for_update().filter(pk__in=set(keys)).order_by("pk"))
-    held = leasing.held(Screening, lease).filter(pk__in=outcomes).select_related("image").defer(*_UNUSED)
-    rows = list(held.select_for_update(of=("self",)).order_by("pk"))
+    held = leasing.held(Screening, lease)
+    studies = list(Study.objects.select_for_update().filter(pk__in=held.values("study_id")).order_by("pk"))
+    locked = held.select_for_update(of=("self",)).select_related("image").only(*_NEEDED).order_by("pk")
+    rows = [row for row in locked if row.pk in outcomes]
     if not rows:
         raise LeaseLost("The lease on this batch ran out.")
-    version = ModelVersion.objects.defer("card").get(pk=rows[0].model_version_id)  # a lease is of one lane
+    (version,) = _VERSION(rows[0].model_version_id)  # a lease is of one lane
     thresholds = thresholds_of(site_ids={row.site_id for row in rows}, version=version)
+    alike = dict(timings)  # of a batch: one object, which is put into JSON once
     for row in rows:
-        _fill(row, outcomes[row.pk], model, timings, thresholds[row.site_id])
+        _fill(row, outcomes[row.pk], model, alike, thresholds[row.site_id])
     told = {row.study_id for row in rows if not row.trial}  # of a study that was only tried nothing is known anew
     with gathered():
-        conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor)
+        conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor, columns=OUTCOME)
         judge_studies([study for study in studies if study.pk in told], actor=actor, known=rows)
     mark_changed((row.site_id, row.study_id) for row in rows if not row.trial)
     reach("inference.recorded")
@@ -82,14 +102,14 @@ def _fill(
     row: Screening,
     outcome: ScreenOutcome,
     model: ModelIdentity,
-    timings: Mapping[str, float],
-    thresholds: Mapping[str, float],
+    timings: dict[str, float],
+    thresholds: dict[str, float],
 ) -> None:
     row.scores, row.code, row.distance = dict(outcome.scores), outcome.code, outcome.distance
-    row.thresholds = dict(thresholds) if outcome.kind == "scored" else {}
+    row.thresholds = thresholds if outcome.kind == "scored" else {}
     row.flagged = outcome.kind == "scored" and bool(flags_raised(outcome.scores, thresholds))
     row.model_sha256, row.runtime, row.precision = model.sha256, model.runtime, model.precision
-    row.timings = dict(timings)
+    row.timings = timings
 
 
 def held_ids(lease: Lease, rows: Sequence[Screening]) -> set[UUID]:

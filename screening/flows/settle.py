@@ -1,9 +1,11 @@
 """Bring studies and uploads to the state that their rows call for. Safe to call at any time, by anyone."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from screening.audit.actor import Actor
 from screening.faultpoints import reach
@@ -13,6 +15,7 @@ from screening.flows.naming import name_left
 from screening.flows.owed import is_screening, unasked
 from screening.flows.reviewed import make_due
 from screening.flows.sampling import draw_samples
+from screening.prepared import Prepared
 from screening.results.models import Screening
 from screening.retrying import again_on_conflict
 from screening.studies.changes import mark_changed
@@ -45,16 +48,21 @@ def judge_studies(studies: Sequence[Study], *, actor: Actor, known: Sequence[Scr
 
 def _uploads_still_arriving(studies: Iterable[Study]) -> set[UUID]:
     uploads = {study.upload_id for study in studies}
-    if not uploads:
-        return set()
-    open_ones = Upload.objects.filter(pk__in=uploads, state=UploadState.OPEN).values_list("pk", flat=True)
-    busy = (
-        Item.objects.filter(upload__in=uploads, state__in=PENDING_ITEMS).values_list("upload_id", flat=True).distinct()
+    return set(_ARRIVING(sorted(uploads))) if uploads else set()
+
+
+_ARRIVING: Final = Prepared(  # of some uploads those whose files are on their way
+    lambda uploads: (
+        Upload.objects.filter(
+            Q(state=UploadState.OPEN)
+            | Exists(Item.objects.filter(upload=OuterRef("pk"), state__in=PENDING_ITEMS))
+            | Exists(Archive.objects.filter(upload=OuterRef("pk"), state__in=PENDING_ARCHIVES)),
+            pk__in=uploads,
+        )
+        .order_by()
+        .values_list("pk", flat=True)
     )
-    unpacking = Archive.objects.filter(upload__in=uploads, state__in=PENDING_ARCHIVES).values_list(
-        "upload_id", flat=True
-    )
-    return {*open_ones, *busy, *unpacking}
+)
 
 
 @again_on_conflict
@@ -75,8 +83,7 @@ def settle_upload(upload_id: UUID) -> bool:
     """
     if upload_has_pending_files(upload_id):
         return False
-    waited = Study.objects.filter(upload_id=upload_id, state=StudyState.RECEIVING).order_by("pk")
-    keys = list(waited.values_list("pk", flat=True))
+    keys = _WAITED(upload_id)
     for start in range(0, len(keys), _AT_ONCE):
         settle_studies(keys[start : start + _AT_ONCE])
     if is_screening(upload_id):
@@ -91,11 +98,16 @@ def settle_upload(upload_id: UUID) -> bool:
 
 def upload_has_pending_files(upload_id: UUID) -> bool:
     """Whether files of an upload are still on their way."""
-    return (
-        Upload.objects.filter(pk=upload_id, state=UploadState.OPEN).exists()
-        or Item.objects.filter(upload_id=upload_id, state__in=PENDING_ITEMS).exists()
-        or Archive.objects.filter(upload_id=upload_id, state__in=PENDING_ARCHIVES).exists()
+    return bool(_ARRIVING([upload_id]))
+
+
+_WAITED: Final = Prepared(  # for the last file
+    lambda upload_id: (
+        Study.objects.filter(upload_id=upload_id, state=StudyState.RECEIVING)
+        .order_by("pk")
+        .values_list("pk", flat=True)
     )
+)
 
 
 @again_on_conflict

@@ -16,9 +16,6 @@ SCRIPTED: Final = "sandbox-script"
 # What a worker asks of a row that it leased, and of its picture.
 NEEDED: Final = (
     "upload_id",
-    "study_id",
-    "site_id",
-    "model_version_id",
     "image_id",
     "alone",
     "image__site_id",
@@ -26,8 +23,9 @@ NEEDED: Final = (
     "image__frame",
     "image__source_name",
     "image__plane_sha256",
+    "image__pipeline",
 )
-MOST_ROWS: Final = 64  # in one lease and one commit; the model takes as many at once as it is fastest with
+MOST_ROWS: Final = 128  # in one lease and one commit; the model takes as many at once as it is fastest with
 
 
 def rows_of_a_lease() -> int:

@@ -5,6 +5,7 @@ failed | quarantined --> waiting (retry);   waiting | leased --> cancelled --> w
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from django.utils import timezone
@@ -35,7 +36,7 @@ MOVES: Mapping[ScreeningState, frozenset[ScreeningState]] = {
     ScreeningState.QUARANTINED: frozenset({ScreeningState.WAITING}),
     ScreeningState.CANCELLED: frozenset({ScreeningState.WAITING}),
 }
-COLUMNS = (
+OUTCOME: Final = (
     "state",
     "code",
     "scores",
@@ -50,16 +51,14 @@ COLUMNS = (
     "lease_token",
     "lease_until",
     "computing",
-    "alone",
-    "deaths",
-    "attempts",
-    "rank",
-    "upload",
 )
+COLUMNS: Final = (*OUTCOME, "alone", "deaths", "attempts", "rank", "upload")
 
 
-def conclude(rows: Sequence[tuple[Screening, ScreeningState]], *, actor: Actor) -> None:
-    """Write the outcome of locked rows, their columns filled by the caller, with one audit event each.
+def conclude(
+    rows: Sequence[tuple[Screening, ScreeningState]], *, actor: Actor, columns: Sequence[str] = COLUMNS
+) -> None:
+    """Write the outcome of locked rows, their `columns` filled by the caller, with one audit event each.
 
     Raises:
         IllegalTransition: a row has an outcome already; nothing is written.
@@ -68,7 +67,7 @@ def conclude(rows: Sequence[tuple[Screening, ScreeningState]], *, actor: Actor) 
         _check(row, to)
         row.state, row.done_at = to, timezone.now()
         row.lease_token, row.lease_until, row.computing = None, None, False
-    write_columns([row for row, _ in rows], COLUMNS)
+    write_columns([row for row, _ in rows], columns)
     record(actor, [outcome_draft(row) for row, _ in rows])
 
 
