@@ -114,6 +114,7 @@ def read(page: Page, cases: int, *, wrong_about: str = "") -> None:
         page.keyboard.press("1" if case.present != (case.truth == wrong_about) else "2")
         page.keyboard.press("Enter")
         expect(page.locator("#answers .notice-good")).to_be_visible()
+        page.wait_for_selector("[data-viewer][data-ready]")
         before = page.url
         page.keyboard.press("n" if left > 1 or page.locator("[data-key-n]").count() else "u")
         page.wait_for_url(lambda address, before=before: address != before)

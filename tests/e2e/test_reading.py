@@ -55,6 +55,7 @@ def test_a_reader_walks_the_list_and_answers_by_keyboard_alone(scene, enter):
     page.keyboard.press("2")
     page.keyboard.press("Enter")
     expect(page.locator("#answers .notice-good")).to_be_visible()
+    page.wait_for_selector("[data-viewer][data-ready]")
     page.keyboard.press("n")
     page.wait_for_url(f"**/studies/{scene.flagged[1].pk}/**")
 

@@ -81,6 +81,7 @@ def test_a_reader_clears_thirty_studies_by_keyboard_alone_from_sign_in_to_an_emp
         page.keyboard.press("1" if len(read) % 5 == 0 else "2")
         page.keyboard.press("Enter")
         expect(page.locator("#answers .notice-good")).to_be_visible()
+        page.wait_for_selector("[data-viewer][data-ready]")
         page.keyboard.press("n")
         if len(read) < STUDIES:
             page.wait_for_function("old => document.querySelector('[name=leaving]')?.value !== old", arg=study)
@@ -122,6 +123,7 @@ def answer_shown(page) -> str:
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("#answers .notice-good")).to_be_visible()
+    page.wait_for_selector("[data-viewer][data-ready]")
     return study
 
 

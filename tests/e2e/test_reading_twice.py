@@ -74,6 +74,7 @@ def answer_first(page: Page, tray: str, digit: str) -> None:
     tab_to(page, tray)
     page.keyboard.press("Enter")
     expect(page.get_by_role("link", name=tray)).to_have_attribute("aria-current", "page")
+    page.wait_for_load_state("load")
     page.keyboard.press("n")
     page.wait_for_selector("[data-viewer][data-ready]")
     expect(page.locator("main")).not_to_contain_text("0.91")
@@ -158,6 +159,7 @@ def test_a_blinded_reader_takes_an_answer_back_by_key_from_the_page_that_it_open
     expect(page.locator("#answers .notice-good a")).to_be_focused()
     page.keyboard.press("z")
     expect(page.get_by_text("Your answer was taken back.")).to_be_visible()
+    page.wait_for_selector("[data-viewer][data-ready]")
     assert "tray=blinded" in page.url
     first = Review.objects.get()
     assert (first.is_withdrawn, first.blinded) == (True, True)
@@ -165,10 +167,12 @@ def test_a_blinded_reader_takes_an_answer_back_by_key_from_the_page_that_it_open
     for key in ("2", "Enter"):
         page.keyboard.press(key)
     expect(page.locator("#answers .notice-good")).to_be_visible()
+    page.wait_for_selector("[data-viewer][data-ready]")
     page.keyboard.press("n")
     page.wait_for_function("old => !location.pathname.includes(old)", arg=str(first.study_id))
     expect(page.locator("form[data-undo]")).to_have_count(1)
     expect(page.get_by_text("Shown after your answer")).to_be_visible()
+    page.wait_for_selector("[data-viewer][data-ready]")
     page.keyboard.press("z")
     page.wait_for_url(f"**/{first.study_id}/**")
 
