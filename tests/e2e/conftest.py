@@ -70,6 +70,12 @@ def enter(browser, live_server) -> Iterator[Callable[..., Page]]:
     assert faults == []
 
 
+def follow(page: Page, name: str) -> None:
+    """Click a link, and wait until the page behind it is there: a click by itself may leave the last one in place."""
+    with page.expect_event("load"):
+        page.get_by_role("link", name=name).click()
+
+
 VIEWS = (("dark", 1280), ("light", 1280), ("dark", 820))
 
 

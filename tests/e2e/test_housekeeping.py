@@ -14,7 +14,7 @@ from screening.results.models import SiteVersion
 from screening.review.models import Cause, FurtherRead, Stage
 from screening.studies.models import Study, StudyState
 from screening.users.models import Role
-from tests.e2e.conftest import faults_seen
+from tests.e2e.conftest import faults_seen, follow
 from tests.e2e.scene import a_site_at_work
 from tests.factories import ModelVersionFactory, SiteFactory, UserFactory
 
@@ -70,7 +70,7 @@ def test_retention_is_tried_read_and_stored_against_the_name_of_the_site(scene, 
     Study.objects.filter(pk=scene.flagged[0].pk).update(completed_at=long_ago, state=StudyState.REVIEWED)
     Study.objects.filter(pk=scene.flagged[1].pk).update(completed_at=long_ago)
     page = enter(scene.admin, reverse("admin_site", args=[scene.site.pk]))
-    page.get_by_role("link", name="Retention").click()
+    follow(page, "Retention")
     found = faults_seen(page, "retention-off")
 
     page.get_by_label("Delete studies after, days").fill("365")
@@ -90,7 +90,7 @@ def test_retention_is_tried_read_and_stored_against_the_name_of_the_site(scene, 
 def test_one_study_is_deleted_from_its_page(scene, enter):
     study = scene.flagged[0]
     page = enter(scene.staff, reverse("review:study", args=[study.pk]))
-    page.get_by_role("link", name="Delete this study").click()
+    follow(page, "Delete this study")
     expect(page.get_by_text("This study waits for a reader")).to_be_visible()
     found = faults_seen(page, "delete-a-st")
 

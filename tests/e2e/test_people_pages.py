@@ -12,7 +12,7 @@ from screening.audit.actor import Actor
 from screening.people.links import invite, make_sign_in_link
 from screening.people.tokens import make_token
 from screening.users.models import Membership, Role, Scope, User
-from tests.e2e.conftest import faults_seen
+from tests.e2e.conftest import faults_seen, follow
 from tests.factories import SiteFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,11 +140,11 @@ def test_an_administrator_invites_changes_a_role_and_removes(admin, site, enter,
     row.get_by_role("combobox").select_option("reviewer")
     row.get_by_role("button").click()
     expect(page.locator(".notice-success")).to_contain_text("l.brandt is now: Reviewer.")
-    page.get_by_role("link", name="Remove s.ito").click()
+    follow(page, "Remove s.ito")
     assert faults_seen(page, "member-remove") == []
     page.get_by_role("button", name="Remove").click()
     expect(page.locator(".notice-success")).to_contain_text("s.ito no longer belongs to this site.")
-    page.get_by_role("link", name="What happened").click()
+    follow(page, "What happened")
 
     assert faults_seen(page, "site-audit") == []
     expect(page.locator("tbody tr").first).to_contain_text("member:removed")

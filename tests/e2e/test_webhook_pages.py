@@ -13,7 +13,7 @@ from screening.hooks.letters import confirmation_of
 from screening.hooks.mail import want_mail
 from screening.outbox.models import Delivery, Endpoint, EventKind, MailWish, SendState
 from screening.users.models import Role
-from tests.e2e.conftest import faults_seen
+from tests.e2e.conftest import faults_seen, follow
 from tests.factories import SiteFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +40,7 @@ def delivery(endpoint, number: int, **columns) -> Delivery:
 
 def test_an_endpoint_is_added_its_secret_shown_once_and_a_private_address_refused(admin, site, enter):
     page = enter(admin, reverse("admin_site", args=[site.pk]))
-    page.get_by_role("link", name="Webhooks").click()
+    follow(page, "Webhooks")
     assert faults_seen(page, "webhooks-empty") == []
 
     page.fill("#id_url", "https://169.254.169.254/latest/")
@@ -79,7 +79,7 @@ def test_what_was_given_up_is_sent_again_from_the_page(admin, site, enter):
     page.get_by_role("button", name="New secret").click()
     assert page.locator("#secret").input_value().startswith("whsec_")
     assert faults_seen(page, "webhook-rotated") == []
-    page.get_by_role("link", name="Remove").click()
+    follow(page, "Remove")
     assert faults_seen(page, "webhook-remove") == []
     page.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("None yet.")).to_be_visible()
