@@ -67,6 +67,7 @@ def test_how_much_of_what_decoder_and_models_could_do_reaches_the_results(
     first = parts()
     with service(child_environment, tmp_path, MODEL_ROOT=str(tmp_path / "models")) as running:
         running.finish(running.send(files[:64], names))
+        running.rest()  # or the heat maps of these would be drawn while others are measured
         before = {worker.name: used(worker) for worker in (running.ingest, running.inference)}
         upload = running.send_held(files[64:], names)
         first_claim()
