@@ -39,7 +39,9 @@ class OpenVinoGraph(FrozenGraph):
         precision, streams = "bf16" if self.precision == BF16 else "f32", cores()
         hints = {"INFERENCE_PRECISION_HINT": precision, "NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         openvino = _openvino()
-        model = openvino.Core().compile_model(openvino.convert_model(features), "CPU", hints)
+        # Weights of its own: TensorFlow lets go of the trunk's when this ends, and gives their memory to others.
+        converted = openvino.convert_model(features, share_weights=False)
+        model = openvino.Core().compile_model(converted, "CPU", hints)
 
         def compute(planes: NDArray[np.uint8]) -> NDArray[np.float32]:
             # Requests of its own for each call: two hands may compute at once.
