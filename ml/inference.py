@@ -5,6 +5,7 @@ TensorFlow is imported when a scorer is loaded, never when this module is.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -12,12 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.models.bundle import Bundle, load_bundle
-from ml.models.card import Card, OperatingPoint, OutOfDistribution, Reference
-from ml.models.choosing import Choice
-from ml.models.runtime import EXACT, Raw, Runtime, open_runtime
+from ml.models.card import BundleError, Card, OperatingPoint, OutOfDistribution, Reference
+from ml.models.choosing import Choice, held_against
+from ml.models.reference import reference_planes
+from ml.models.runtime import EXACT, Raw, Runtime, Way, open_runtime
 from ml.vocabulary import DISCLAIMER, PIPELINE, PLANE_SIDE, Modality, NotAssessed
 
 BATCH_SIZE: Final = 32
+_planes: Final = lru_cache(maxsize=4)(
+    reference_planes
+)  # models of one origin are asked the same, and drawing takes time
 PLANE_BYTES: Final = PLANE_SIDE * PLANE_SIDE
 PLANE_MISSING: Final = "plane_missing"
 NOT_FINITE: Final = "not_finite"
@@ -93,6 +98,21 @@ class Scorer:
         """
         return [float(score) for score in self._runtime.run(planes).scores[:, self.labels.index(label)]]
 
+    def departs(self, turn: int | None = None) -> str:
+        """Compute the card's reference planes, and say how the scores depart from the card's; empty if they do not.
+
+        Memory that was spoilt gives scores that look like any others: only questions with known answers tell.
+
+        Args:
+            turn: Of one plane alone, which follow each other turn by turn; None for all.
+        """
+        asked = _planes(self.card.reference.seeds, self.card.modality)
+        at = slice(None) if turn is None else slice(turn % len(asked), turn % len(asked) + 1)
+        planes = asked[at]
+        cut = [planes[start : start + self.batch_size] for start in range(0, len(planes), self.batch_size)]
+        scores = np.concatenate([self._runtime.run_anew(some).scores for some in cut])
+        return held_against(self.card, scores, Way(self.identity.runtime, self.identity.precision), at)[1]
+
     def _outcome(self, raw: Raw, row: int) -> Outcome:
         scores, distance = raw.scores[row], float(raw.distances[row])
         if not (np.isfinite(scores).all() and np.isfinite(distance)):
@@ -109,7 +129,7 @@ def as_written(bundle: Bundle) -> Choice:  # noqa: ARG001 - the shape of a choic
 
 
 def load_scorer(folder: Path, chosen: Callable[[Bundle], Choice] = as_written) -> Scorer:
-    """Load a bundle, check its hashes and shapes, and warm it up.
+    """Load a bundle, check its hashes, its shapes and what it answers, and warm it up.
 
     Args:
         folder: `models/<slug>/<version>`.
@@ -117,7 +137,7 @@ def load_scorer(folder: Path, chosen: Callable[[Bundle], Choice] = as_written) -
 
     Raises:
         BundleError: the bundle is not what was released, its weights do not fit the architecture, or it
-            reproduces its reference scores in no way of computing.
+            does not reproduce its reference scores, by what was chosen or in no way of computing.
     """
     bundle = load_bundle(folder)
     choice = chosen(bundle)
@@ -125,6 +145,13 @@ def load_scorer(folder: Path, chosen: Callable[[Bundle], Choice] = as_written) -
     blank = bytes(PLANE_BYTES)
     scorer.score([blank])
     scorer.score([blank] * scorer.batch_size)
+    told = scorer.departs()
+    if told:
+        raise BundleError(
+            "reference_differs",
+            f"{bundle.card.name} does not reproduce its reference scores by {choice.way}: {told}.",
+            "Restore the bundle, or report processor and versions.",
+        )
     return scorer
 
 
@@ -150,6 +177,10 @@ class NoopScorer:
             else Outcome("failed", code=PLANE_MISSING)
             for plane in planes
         ]
+
+    def departs(self, turn: int | None = None) -> str:  # noqa: ARG002 - the shape of Scorer
+        """Never."""
+        return ""
 
     def scores_of(self, planes: NDArray[np.uint8], label: str) -> list[float]:  # noqa: ARG002 - the shape of Scorer
         """Answer 0.5 for every plane."""

@@ -20,6 +20,7 @@ from screening.results.models import ModelVersion, Screening
 from screening.store.errors import StoreAway
 from screening.studies.values import ModelIdentity, ScreenOutcome
 from workers.adapters import model_identity, screen_outcome
+from workers.agreement import end_if_it_departs
 from workers.crew import PROGRESS, Crew, Stop
 from workers.device import DEVICE, READY
 from workers.engine import ENGINE, ModelUnavailable, Scores
@@ -194,6 +195,7 @@ def _compute(
         PACE.note(scorer, chunk, took)
         spent += took
         PROGRESS.note()
+    end_if_it_departs(scorer)
     reach("inference.scored")
     PROGRESS.note()
     return outcomes, round(spent * 1000, 3)

@@ -21,6 +21,7 @@ PRECISIONS: Final = (FP32, BF16)
 SIZES: Final = (8, 16, 32, 64)  # of batches that are measured
 PASSES: Final = 3  # of which the fastest counts
 SECONDS: Final = 10.0  # of measuring one way, after which no larger batch is tried
+ALL: Final = slice(None)
 ENOUGH: Final = 1.05  # a larger batch, or another way, has to be so many times faster to be taken
 
 
@@ -114,16 +115,26 @@ def _try(bundle: Bundle, way: Way, sizes: Iterable[int]) -> Tried:
         scores = runtime.run(planes).scores
     except Exception as problem:  # noqa: BLE001 - a runtime raises what it likes; another way may do
         return Tried(way, refused=f"cannot compute it ({type(problem).__name__})")
-    difference, refused = _held_against(bundle.card, scores, way)
+    difference, refused = held_against(bundle.card, scores, way)
     if refused:
         return Tried(way, difference, refused)
     size, rate = _fastest(runtime, planes, sizes)
     return Tried(way, difference, "" if size else "cannot compute a batch", size, rate)
 
 
-def _held_against(card: Card, scores: NDArray[np.float32], way: Way) -> tuple[float | None, str]:
-    """Compare with the card: scores within the tolerance of the precision, and the same flags."""
-    expected = np.array(card.reference.scores)
+def held_against(card: Card, scores: NDArray[np.float32], way: Way, asked: slice = ALL) -> tuple[float | None, str]:
+    """Compare with the card: scores within the tolerance of the precision, and the same flags.
+
+    Args:
+        card: Whose reference is the measure.
+        scores: Of the reference planes that were asked.
+        way: By what they were computed.
+        asked: Which of the planes.
+
+    Returns:
+        The largest difference, if there is one to tell, and what is wrong; empty if nothing is.
+    """
+    expected = np.array(card.reference.scores[asked])
     allowed = card.reference.tolerance.get(way.precision)
     if expected.shape != scores.shape or allowed is None:
         return None, "the card holds no reference scores for it"

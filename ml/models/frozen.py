@@ -107,7 +107,12 @@ class FrozenGraph:
         return _frozen(architecture, side, weights, self.precision)
 
     def run(self, planes: NDArray[np.uint8]) -> Raw:
-        features = self._trunk.features(planes)
+        return self._answer(self._trunk.features(planes))
+
+    def run_anew(self, planes: NDArray[np.uint8]) -> Raw:
+        return self._answer(self._trunk.compute(planes))
+
+    def _answer(self, features: NDArray[np.float32]) -> Raw:
         with np.errstate(all="ignore"):  # what is not finite is told from the numbers, picture by picture
             logits = features @ self._kernel + self._bias
             raised = np.exp(logits - logits.max(axis=1, keepdims=True))

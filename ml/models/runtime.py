@@ -31,6 +31,10 @@ class Runtime(Protocol):
         """Compute planes of shape `(n, 512, 512)`; at most a batch at once. Never modifies them."""
         ...
 
+    def run_anew(self, planes: NDArray[np.uint8]) -> Raw:
+        """Do the same, and look up nothing that was computed before."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -13,6 +13,7 @@ from screening.results.models import ModelVersion, Screening
 from screening.uploads.models import Upload
 from tests.shipped import bundle_of
 from tests.workers.test_ingest import ingest_all, radiographs
+from workers.agreement import AGREEMENT
 from workers.crew import Stop
 from workers.engine import ENGINE
 from workers.inference import screen_batch
@@ -46,6 +47,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return filled_up(planes, least)
 
     monkeypatch.setattr(frozen, "_filled_up", counted)
+    monkeypatch.setattr(AGREEMENT, "departs", lambda _: "")  # which asks for planes of its own
     return asked
 
 
