@@ -6,7 +6,9 @@ its own maximum.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from threading import Lock
+from typing import Final, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +17,9 @@ from ml.evaluation.field import FIELD_VERSION, central_field
 from ml.explain.gradcam import LastMap
 from ml.explain.levels import Levels
 from ml.models import weights as w
-from ml.models.architectures import architecture_named
+from ml.models.architectures import Architecture, architecture_named
 from ml.models.bundle import Bundle
-from ml.models.card import BundleError
+from ml.models.card import BundleError, Card
 from ml.models.frozen import filled_trunk, input_stage
 from ml.vocabulary import PLANE_SIDE
 
@@ -36,11 +38,18 @@ class Explanation:
 class Way(Protocol):
     """How heat is computed."""
 
+    width: int  # features
     method: str  # changes whenever the same plane would give another map
 
-    def heat(self, planes: NDArray[np.uint8], column: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return `(n, 512, 512)` for uint8 planes `(n, 512, 512)` and the head's column of a label."""
+    def heat(
+        self, planes: NDArray[np.uint8], column: NDArray[np.float32], mean: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return `(n, 512, 512)` for uint8 planes `(n, 512, 512)`, the head's column of a label and mean features."""
         ...
+
+
+_WAYS: Final[WeakValueDictionary[str, Way]] = WeakValueDictionary()  # of trunks that some model in memory uses
+_BUILDING: Final = Lock()
 
 
 class Explainer:
@@ -54,13 +63,10 @@ class Explainer:
         """
         weights = w.read_bundle(bundle)
         architecture = architecture_named(bundle.card.architecture)
-        trunk = filled_trunk(architecture, bundle.card.input_side, w.trunk_of(weights))
-        w.check_head(weights, trunk.output_shape[-1], len(bundle.card.labels))
+        self._way = _way(architecture, bundle.card, w.trunk_of(weights))
+        w.check_head(weights, self._way.width, len(bundle.card.labels))
         self.labels = bundle.card.labels
-        self._kernel = weights[w.HEAD_KERNEL]
-        prepare = input_stage(architecture, bundle.card.input_side)
-        has_levels = architecture.neck.levels is not None
-        self._way: Way = Levels(trunk, prepare, weights[w.OOD_MEAN]) if has_levels else LastMap(trunk, prepare)
+        self._kernel, self._mean = weights[w.HEAD_KERNEL], weights[w.OOD_MEAN]
 
     def explain(self, planes: NDArray[np.uint8], label: str) -> list[Explanation]:
         """Explain one label's score on some planes.
@@ -78,8 +84,21 @@ class Explainer:
                 f"The model has no label {label!r}.",
                 f"Name one of {', '.join(self.labels)}.",
             )
-        heats = self._way.heat(planes, self._kernel[:, self.labels.index(label)])
+        heats = self._way.heat(planes, self._kernel[:, self.labels.index(label)], self._mean)
         return [Explanation(label, heat, outside_of(heat), self._way.method) for heat in heats]
+
+
+def _way(architecture: Architecture, card: Card, weights: w.Weights) -> Way:
+    """Build the graph of a trunk, or give that of another model on the same one: it takes a second or two."""
+    name = f"{card.architecture}|{card.input_side}|{w.digest(weights)}"
+    with _BUILDING:
+        way = _WAYS.get(name)
+        if way is None:
+            trunk = filled_trunk(architecture, card.input_side, weights)
+            prepare = input_stage(architecture, card.input_side)
+            has_levels = architecture.neck.levels is not None
+            way = _WAYS[name] = Levels(trunk, prepare) if has_levels else LastMap(trunk, prepare)
+        return way
 
 
 def outside_of(heat: NDArray[np.float32]) -> float | None:

@@ -36,9 +36,15 @@ class LastMap:
             return maps, tape.gradient(logits, maps)
 
         signature = (tf.TensorSpec((None, PLANE_SIDE, PLANE_SIDE), tf.uint8), tf.TensorSpec((None,), tf.float32))
+        self.width = int(trunk.output_shape[-1])
         self._compute = tf.function(maps_and_slopes, input_signature=signature)
 
-    def heat(self, planes: NDArray[np.uint8], column: NDArray[np.float32]) -> NDArray[np.float32]:
+    def heat(
+        self,
+        planes: NDArray[np.uint8],
+        column: NDArray[np.float32],
+        mean: NDArray[np.float32],  # noqa: ARG002 - the shape of a way
+    ) -> NDArray[np.float32]:
         """Return `(n, 512, 512)`, 0 to 1."""
         import tensorflow as tf  # noqa: PLC0415
 

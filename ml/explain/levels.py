@@ -25,25 +25,26 @@ class Levels:
 
     method = METHOD
 
-    def __init__(self, trunk: Any, prepare: Compute, mean: NDArray[np.float32]) -> None:
+    def __init__(self, trunk: Any, prepare: Compute) -> None:
         """Take the trunk apart.
 
         Args:
             trunk: As a Keras model, its levels in the order of the features.
             prepare: The input stage.
-            mean: float32 `(features,)`, of the training pictures.
         """
         import keras  # noqa: PLC0415 - TensorFlow
 
         named = [layer for layer in trunk.layers if layer.name.startswith(LEVEL)]
         in_turn = sorted(named, key=lambda layer: int(layer.name.removeprefix(LEVEL)))
         model = keras.Model(trunk.input, [layer.output for layer in in_turn])
+        self.width = int(trunk.output_shape[-1])
         self._compute = freeze(lambda planes: model(prepare(planes), training=False))
-        self._mean = mean
 
-    def heat(self, planes: NDArray[np.uint8], column: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return `(n, 512, 512)`, 0 to 1."""
-        return raised(parts_of(self.maps(planes), column, self._mean))
+    def heat(
+        self, planes: NDArray[np.uint8], column: NDArray[np.float32], mean: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return `(n, 512, 512)`, 0 to 1; `mean` is float32 `(features,)`, of the training pictures."""
+        return raised(parts_of(self.maps(planes), column, mean))
 
     def maps(self, planes: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return `(n, rows, columns, channels)` of each level, the earliest first.

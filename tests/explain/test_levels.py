@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ml.explain.explainer import Explainer
 from ml.explain.heat import on_plane
 from ml.explain.levels import Levels, parts_of
 from ml.models import weights as w
@@ -21,7 +22,7 @@ def test_what_the_places_add_is_the_logit_less_that_of_the_mean_training_picture
     weights, planes = w.read_bundle(bundle), reference_planes((3, 4, 5), Modality.XRAY)
     architecture = architecture_named(card.architecture)
     trunk = filled_trunk(architecture, card.input_side, w.trunk_of(weights))
-    explaining = Levels(trunk, input_stage(architecture, card.input_side), weights[w.OOD_MEAN])
+    explaining = Levels(trunk, input_stage(architecture, card.input_side))
     kernel, mean = weights[w.HEAD_KERNEL], weights[w.OOD_MEAN]
 
     parts = np.stack([parts_of(explaining.maps(planes), kernel[:, k], mean) for k in range(3)], axis=1)
@@ -55,3 +56,10 @@ def test_resampling_keeps_the_mean_of_a_map():
     maps = np.random.Generator(np.random.PCG64(1)).uniform(0, 1, (2, 8, 8))
 
     assert on_plane(maps).mean() == pytest.approx(maps.mean(), rel=0.02)
+
+
+def test_models_on_one_trunk_share_its_graph_while_one_of_them_is_in_memory():
+    first, second = (Explainer(load_bundle(bundle_of(slug))) for slug in ("xray-covid-3class", "xray-covid-normal"))
+
+    assert first._way is second._way
+    assert not np.array_equal(first._kernel[:, 0], second._kernel[:, 0])
