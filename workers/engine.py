@@ -64,6 +64,11 @@ class Shelf(Generic[Model]):
         self._loaded: OrderedDict[UUID, Model] = OrderedDict()
         self._loading: dict[UUID, threading.Lock] = {}
 
+    @property
+    def several(self) -> bool:
+        """Whether more than one model is in memory."""
+        return len(self._loaded) > 1
+
     def get(self, lane: UUID) -> Model:
         """The model of a lane: verified against its row, at first use.
 

@@ -120,7 +120,7 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop, *, hurr
         _refuse(lane, lease, rows)
         return
     started = time.perf_counter()
-    planes = load_planes([row.image for row in rows])
+    planes = load_planes([row.image for row in rows], again=ENGINE.several)
     timings = {"load_ms": milliseconds(started), "batch": float(len(rows))}
     reach("inference.loaded")
     PROGRESS.note()

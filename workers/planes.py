@@ -1,8 +1,11 @@
 """Stored planes: read and checked against their hash; made again from the source when gone or rotted."""
 
 import hashlib
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import structlog
 
@@ -15,10 +18,51 @@ from workers.replacing import replace_file
 
 log = structlog.get_logger(__name__)
 
+REMEMBERED: Final = 384  # planes, of three leases: 100 MB
 
-def load_planes(images: Sequence[Image]) -> list[bytes | None]:
-    """The plane of each picture, or None where neither it nor its source can be had."""
-    return [_plane(image) for image in images]
+
+class Latest:
+    """Planes that were read lately, by their hash: the next model is about to see the same pictures."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._planes: OrderedDict[str, bytes] = OrderedDict()
+
+    def find(self, sha256: str) -> bytes | None:
+        """A plane of this hash, if it is one of the latest."""
+        with self._lock:
+            return self._planes.get(sha256)
+
+    def keep(self, sha256: str, plane: bytes) -> None:
+        """Remember a plane in place of the one that was read longest ago."""
+        with self._lock:
+            self._planes[sha256] = plane
+            while len(self._planes) > self._most:
+                self._planes.popitem(last=False)
+
+
+LATEST: Final = Latest()
+
+
+def load_planes(images: Sequence[Image], *, again: bool = False) -> list[bytes | None]:
+    """The plane of each picture, or None where neither it nor its source can be had.
+
+    Args:
+        images: Of any sites.
+        again: Whether another model may want them soon: they are remembered then, and looked for in memory.
+    """
+    return [_remembered(image) if again else _plane(image) for image in images]
+
+
+def _remembered(image: Image) -> bytes | None:
+    known = LATEST.find(image.plane_sha256)
+    if known is not None:
+        return known
+    plane = _plane(image)
+    if plane is not None:
+        LATEST.keep(image.plane_sha256, plane)
+    return plane
 
 
 def _plane(image: Image) -> bytes | None:

@@ -137,9 +137,9 @@ def test_a_worker_that_lost_its_lease_before_computing_does_not_compute(
     monkeypatch.setattr(inference, "score_carefully", lambda *_: scored.append(1))
     load = inference.load_planes
 
-    def load_slowly(images: list[Image]) -> list[bytes | None]:
+    def load_slowly(images: list[Image], **more: bool) -> list[bytes | None]:
         Screening.objects.update(lease_token=other)
-        return load(images)
+        return load(images, **more)
 
     monkeypatch.setattr(inference, "load_planes", load_slowly)
 
@@ -192,9 +192,9 @@ def test_a_suspect_begins_only_once_the_device_is_its_own(
     loaded = threading.Event()
     load = inference.load_planes
 
-    def load_and_say(images: list[Image]) -> list[bytes | None]:
+    def load_and_say(images: list[Image], **more: bool) -> list[bytes | None]:
         loaded.set()
-        return load(images)
+        return load(images, **more)
 
     monkeypatch.setattr(inference, "load_planes", load_and_say)
     hand = beside(noop.pk)

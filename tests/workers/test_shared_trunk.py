@@ -10,9 +10,11 @@ from django.core.management import call_command
 from ml.models import frozen
 from ml.models.sharing import Trunks
 from screening.results.models import ModelVersion, Screening
+from screening.uploads.kept import bytes_of
 from screening.uploads.models import Upload
 from tests.shipped import bundle_of
 from tests.workers.test_ingest import ingest_all, radiographs
+from workers import planes
 from workers.agreement import AGREEMENT
 from workers.crew import Stop
 from workers.engine import ENGINE
@@ -66,3 +68,31 @@ def test_the_second_lane_finds_what_the_first_computed(
     assert computed == [3]
     assert Screening.objects.exclude(state="waiting").count() == 6
     ENGINE._loaded.clear()
+
+
+def test_the_second_lane_finds_the_planes_that_the_first_one_read(
+    lanes: list[ModelVersion], upload_of: Callable[..., Upload], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(planes, "LATEST", planes.Latest())
+    monkeypatch.setattr(planes, "bytes_of", lambda path, sha256: (read.append(sha256), bytes_of(path, sha256))[1])
+    upload_of(radiographs(3))
+    ingest_all()
+    for version in lanes:
+        ENGINE.get(version.pk)
+
+    for version in lanes:
+        assert screen_batch(version.pk, Stop())
+
+    assert len(read) == len(set(read)) == 3
+    assert Screening.objects.exclude(state="waiting").count() == 6
+    ENGINE._loaded.clear()
+
+
+def test_no_more_than_the_latest_planes_stay_in_memory() -> None:
+    latest = planes.Latest(most=2)
+
+    for name in "abc":
+        latest.keep(name, name.encode())
+
+    assert [latest.find(name) for name in "abc"] == [None, b"b", b"c"]
