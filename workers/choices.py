@@ -18,7 +18,7 @@ import structlog
 from django.conf import settings
 
 from ml.inference import BATCH_SIZE
-from ml.models.bundle import Bundle
+from ml.models.bundle import Bundle, load_bundle
 from ml.models.card import BundleError
 from ml.models.choosing import Choice, ways
 from ml.models.cores import CUT, cores
@@ -73,6 +73,14 @@ def chosen(bundle: Bundle) -> Choice:
     if document.get("cut_short"):
         log.warning("runtimes_not_all_tried", model=bundle.card.name, used=str(_choice(document).way))
     return _choice(document)
+
+
+def forget(folder: Path) -> None:
+    """Let a model and its trunk be tried anew at the next start: what was found no longer holds."""
+    bundle, candidates = load_bundle(folder), ways(settings.CONFIG.runtime, settings.CONFIG.precision) or [EXACT]
+    for place in (_place(bundle.card.model_sha256, candidates), _place_of_trunk(bundle, candidates)):
+        with suppress(OSError):
+            place.unlink(missing_ok=True)
 
 
 def _tried_as_its_trunk(bundle: Bundle, candidates: list[Way], deadline: float) -> dict[str, Any] | None:

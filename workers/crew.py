@@ -57,6 +57,13 @@ class Progress:
 
 
 PROGRESS: Final = Progress()
+_AT_WORK: "Final[list[Crew]]" = []
+
+
+def stop_all() -> None:
+    """Ask all hands of this process to take nothing more."""
+    for crew in _AT_WORK:
+        crew.stop()
 
 
 class Crew:
@@ -88,6 +95,7 @@ class Crew:
             threading.Thread(target=self._work, name=f"{self.name}-{number}", daemon=True)
             for number in range(1, hands + 1)
         ]
+        _AT_WORK.append(self)
         for thread in self._threads:
             thread.start()
 

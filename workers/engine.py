@@ -14,14 +14,17 @@ from django.conf import settings
 from numpy.typing import NDArray
 
 from ml.explain.explainer import Explainer
-from ml.inference import Identity, Outcome, load_scorer
+from ml.inference import DEPARTS, Identity, Outcome, load_scorer
 from ml.models.bundle import load_bundle
 from ml.models.card import BundleError
 from ml.models.first_import import import_tensorflow
+from ml.models.runtime import EXACT
 from screening.results.models import ModelVersion
 from screening.settled import settle
-from workers.choices import chosen
+from workers.agreement import end_departed
+from workers.choices import chosen, forget
 from workers.crew import PROGRESS
+from workers.device import DEVICE
 from workers.reporting import report
 
 log = structlog.get_logger(__name__)
@@ -65,6 +68,12 @@ class Shelf(Generic[Model]):
         self._loading: dict[UUID, threading.Lock] = {}
 
     @property
+    def models(self) -> list[Model]:
+        """Those in memory."""
+        with self._lock:
+            return list(self._loaded.values())
+
+    @property
     def several(self) -> bool:
         """Whether more than one model is in memory."""
         return len(self._loaded) > 1
@@ -102,7 +111,7 @@ def _load_scorer(lane: UUID) -> Scores:
     import_tensorflow(settle)
     version = _version(lane)
     try:
-        scorer = load_scorer(_folder(version), chosen)
+        scorer = _scorer_that_agrees(version)
     except BundleError as refusal:
         raise _refusal(version, refusal.code, str(refusal)) from refusal
     except Exception as problem:
@@ -111,6 +120,23 @@ def _load_scorer(lane: UUID) -> Scores:
     _check(version, scorer.identity.sha256)
     log.info("model_loaded", model=version.name, runtime=scorer.identity.runtime, precision=scorer.identity.precision)
     return scorer
+
+
+def _scorer_that_agrees(version: ModelVersion) -> Scores:
+    """Load a model by what is chosen here; as its card was written, if it departs from the card otherwise."""
+    folder = _folder(version)
+    try:
+        return load_scorer(folder, chosen)
+    except BundleError as refusal:
+        if refusal.code != DEPARTS:
+            raise
+        with DEVICE:  # it may share a graph with those in memory: where one was spoilt, none can be trusted
+            spoilt = [told for told in (one.departs() for one in ENGINE.models) if told]
+        if spoilt:
+            end_departed(version.name, str(refusal))
+        log.warning("way_departs", model=version.name, what=str(refusal), used=str(EXACT))
+        forget(folder)
+        return load_scorer(folder)
 
 
 def _load_explainer(lane: UUID) -> Explainer:

@@ -21,6 +21,7 @@ from screening.results.models import Explanation, ExplanationState
 from screening.store.errors import StoreAway
 from screening.uploads.kept import at_hand, is_kept
 from screening.uploads.storage import blob_folder
+from workers.agreement import end_if_it_departs
 from workers.crew import PROGRESS, Crew, Stop
 from workers.device import DEVICE
 from workers.engine import ENGINE, EXPLAINERS, ModelUnavailable
@@ -113,7 +114,9 @@ class _Drawing:
             if not row.alone:  # a death counts against a suspect, so nothing else computes until its end
                 DEVICE.let_pass()  # to urgent rows, which wait for one of the two no longer than need be
                 PROGRESS.note()
-            return heat, scores_without_parts(scorer, plane, label=row.label)
+            altered = scores_without_parts(scorer, plane, label=row.label)
+            end_if_it_departs(scorer, suspect=self._lease if row.alone else None)
+            return heat, altered
 
 
 def _drawn(row: Explanation, drawing: _Drawing) -> Drawn:

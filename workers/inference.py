@@ -132,6 +132,7 @@ def _screen(lane: UUID, lease: Lease, rows: list[Screening], stop: Stop, *, hurr
             release_batch(lease)
             return
         outcomes, timings["model_ms"] = _compute(scorer, planes, let_pass=not hurried)
+        end_if_it_departs(scorer)
     _record(lease, model_identity(scorer.identity), rows, outcomes, timings)
 
 
@@ -166,6 +167,7 @@ def _alone(
             return
         _begin(lease)
         outcomes, timings["model_ms"] = _compute(scorer, planes)
+        end_if_it_departs(scorer, suspect=lease)
         _record(lease, model_identity(scorer.identity), rows, outcomes, timings)
 
 
@@ -195,7 +197,6 @@ def _compute(
         PACE.note(scorer, chunk, took)
         spent += took
         PROGRESS.note()
-    end_if_it_departs(scorer)
     reach("inference.scored")
     PROGRESS.note()
     return outcomes, round(spent * 1000, 3)

@@ -5,14 +5,13 @@ from typing import Final
 import structlog
 
 from ml.inference import Outcome
+from workers.agreement import NO_MEMORY
 from workers.engine import Scores
 
 log = structlog.get_logger(__name__)
 
 OUT_OF_MEMORY: Final = "out_of_memory"
 MODEL_ERROR: Final = "model_error"
-# TensorFlow's own exception is told by name: importing it here would import TensorFlow everywhere.
-_NO_MEMORY: Final = frozenset({"MemoryError", "ResourceExhaustedError"})
 
 
 def score_carefully(scorer: Scores, planes: list[bytes | None]) -> list[Outcome]:
@@ -25,7 +24,7 @@ def score_carefully(scorer: Scores, planes: list[bytes | None]) -> list[Outcome]
     try:
         return scorer.score(planes)
     except Exception as problem:  # noqa: BLE001 - a runtime raises what it likes; each kind is handled below
-        no_memory = type(problem).__name__ in _NO_MEMORY
+        no_memory = type(problem).__name__ in NO_MEMORY
         log.warning("batch_failed", size=len(planes), reason=type(problem).__name__)
         if len(planes) == 1:
             return [Outcome("failed", code=OUT_OF_MEMORY if no_memory else MODEL_ERROR)]

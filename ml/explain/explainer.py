@@ -53,7 +53,10 @@ _BUILDING: Final = Lock()
 
 
 class Explainer:
-    """A loaded model that is asked where it looked. Not safe for use by two threads at once."""
+    """A loaded model that is asked where it looked.
+
+    Not safe for use by two threads at once, nor are two on one trunk: they share its graph.
+    """
 
     def __init__(self, bundle: Bundle) -> None:
         """Build the graph of a checked bundle.

@@ -1,5 +1,8 @@
 """Heat of a model whose features are the means of several maps: its parts add up to the logit."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -58,8 +61,13 @@ def test_resampling_keeps_the_mean_of_a_map():
     assert on_plane(maps).mean() == pytest.approx(maps.mean(), rel=0.02)
 
 
-def test_models_on_one_trunk_share_its_graph_while_one_of_them_is_in_memory():
+def test_models_on_one_trunk_share_its_graph_while_one_of_them_is_in_memory(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ml.explain.explainer._WAYS", weakref.WeakValueDictionary())
     first, second = (Explainer(load_bundle(bundle_of(slug))) for slug in ("xray-covid-3class", "xray-covid-normal"))
 
     assert first._way is second._way
     assert not np.array_equal(first._kernel[:, 0], second._kernel[:, 0])
+    left = weakref.ref(first._way)
+    del first, second
+    gc.collect()
+    assert left() is None
