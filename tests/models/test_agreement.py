@@ -1,7 +1,7 @@
 """A model that was loaded gives the answers of its card, and goes on giving them."""
 
 import gc
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from ml.explain.explainer import Explainer
 from ml.inference import Scorer, load_scorer
 from ml.models.bundle import load_bundle, read_card
 from ml.models.card import BundleError, Card, Reference
-from ml.models.choosing import Choice
+from ml.models.choosing import Choice, ways
 from ml.models.reference import reference_planes
 from ml.models.runtime import Raw, Way
 from ml.vocabulary import Modality
 from tests.shipped import bundle_of
+from workers import choices
 
 OPENVINO = Choice(Way("openvino", "fp32"), 16)
 
@@ -117,3 +118,18 @@ def test_a_card_without_known_answers_is_not_loaded(xray_folder: Path, monkeypat
         load_scorer(xray_folder)
 
     assert refused.value.code == "reference_missing"
+
+
+def test_a_choice_that_no_longer_holds_is_forgotten_for_the_model_and_its_trunk(
+    xray_folder: Path, tmp_path: Path, settings: Any
+) -> None:
+    settings.CONFIG = replace(settings.CONFIG, state_dir=tmp_path, runtime="auto", precision="auto", batch_size=0)
+    bundle, candidates = load_bundle(xray_folder), ways()
+    places = choices._place(bundle.card.model_sha256, candidates), choices._place_of_trunk(bundle, candidates)
+    for place in places:
+        choices._keep(place, {"way": asdict(OPENVINO.way), "batch_size": 16})
+    remembered = choices.chosen(bundle)
+
+    choices.forget(xray_folder)
+
+    assert (remembered.way, [place.exists() for place in places]) == (OPENVINO.way, [False, False])
