@@ -42,7 +42,18 @@ def port(tmp_path):
             process.wait(20)
 
 
+def process_that_answers(port: int) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
 def test_connections_that_stay_are_shared_between_the_processes(port):
+    seen: set[bytes] = set()
+    until(lambda: seen.add(process_that_answers(port)) or len(seen) == 2, 60, "one process alone answers", every=0.02)
     with ExitStack() as open_connections:
         held = [http.client.HTTPConnection("127.0.0.1", port, timeout=30) for _ in range(CONNECTIONS)]
         for connection in held:
