@@ -18,6 +18,14 @@ WITHOUT_SCORE: Final = frozenset({*NOT_ASSESSED, ScreeningState.CANCELLED})
 KEPT_OUT: Final = frozenset(  # by the gate, which looks at slices one by one and is now and then wrong about one
     {NotAssessed.NOT_CHEST, NotAssessed.OUT_OF_DISTRIBUTION, NotAssessed.ORIENTATION, NotAssessed.POLARITY}
 )
+OF_PICTURE: Final = (  # what judging asks of the picture of a row
+    "image__modality",
+    "image__not_assessed",
+    "image__series_uid",
+    "image__position",
+    "image__sha256",
+    "image__frame",
+)
 NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thousands of rows
     "study_id",
     "image_id",
@@ -30,12 +38,7 @@ NEEDED: Final = (  # of a row: a card holds kilobytes, and a study may have thou
     "thresholds",
     "done_at",
     "site_id",
-    "image__modality",
-    "image__not_assessed",
-    "image__series_uid",
-    "image__position",
-    "image__sha256",
-    "image__frame",
+    *OF_PICTURE,
 )
 
 

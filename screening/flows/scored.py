@@ -11,6 +11,7 @@ from screening.audit.actor import Actor
 from screening.audit.services import gathered
 from screening.errors import LeaseLost
 from screening.faultpoints import reach
+from screening.flows.judging import OF_PICTURE
 from screening.flows.settle import judge_studies, settle_upload
 from screening.leasing import Lease
 from screening.prepared import Prepared
@@ -31,12 +32,7 @@ _NEEDED: Final = (
     "pipeline",
     "state",
     "trial",
-    "image__modality",
-    "image__not_assessed",
-    "image__series_uid",
-    "image__position",
-    "image__sha256",
-    "image__frame",
+    *OF_PICTURE,
     "image__superseded",
 )
 _VERSION: Final = Prepared(lambda pk: ModelVersion.objects.defer("card").filter(pk=pk).order_by())
