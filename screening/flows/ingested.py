@@ -22,7 +22,7 @@ from screening.leasing import Lease
 from screening.queue import Call, call_after_commit
 from screening.results.models import Screening, ScreeningState
 from screening.retrying import again_on_conflict
-from screening.studies.changes import mark_changed
+from screening.studies.changes import Unwritten, mark_changed
 from screening.studies.models import Image, Study
 from screening.studies.values import ItemOutcome
 from screening.uploads import storage
@@ -93,11 +93,13 @@ def _commit(lease: Lease, outcomes: Mapping[UUID, ItemOutcome], actor: Actor) ->
     works = {pk: _sort(pk, [item for item in items if item.upload.site_id == pk], outcomes) for pk in sites}
     _lock_studies(works)
     changed: list[tuple[UUID, UUID]] = []
+    unwritten = Unwritten()
     with gathered():
         for site_id, work in works.items():
-            changed += [(site_id, study_id) for study_id in _commit_site(site_id, work, actor, done)]
+            touched = _commit_site(site_id, work, actor, done, unwritten)
+            changed += [(site_id, study_id) for study_id in touched]
     done.incoming = [before[item.pk] for item in items if item.done_at and not item.incoming]
-    mark_changed(changed)
+    mark_changed(changed, unwritten)
     reach("ingest.recorded")
     return done
 
@@ -115,7 +117,7 @@ def _lock_studies(works: Mapping[UUID, _Sorted]) -> None:
     list(Study.objects.select_for_update().filter(wanted).order_by("pk").values_list("pk"))
 
 
-def _commit_site(site_id: UUID, work: _Sorted, actor: Actor, done: _Done) -> set[UUID]:
+def _commit_site(site_id: UUID, work: _Sorted, actor: Actor, done: _Done, unwritten: Unwritten) -> set[UUID]:
     """Write what became of one site's items. The studies that it touched."""
     placed = place_files(site_id=site_id, files=work.files, actor=actor)
     done.orphans += [(site_id, sha256) for sha256 in placed.orphans]
@@ -127,7 +129,7 @@ def _commit_site(site_id: UUID, work: _Sorted, actor: Actor, done: _Done) -> set
     return_items(work.again)
     touched = placed.studies | queued.studies
     fresh = {pk: study for pk, study in placed.fresh.items() if pk not in queued.studies}
-    _judge(touched, fresh, placed.screenings, actor)
+    _judge(touched, fresh, placed.screenings, actor, unwritten)
     _call_lanes(placed, queued.screenings)
     return touched
 
@@ -163,11 +165,17 @@ def _sort_crash(item: Item, work: _Sorted) -> None:
         work.again.append(item)
 
 
-def _judge(study_ids: set[UUID], fresh: Mapping[UUID, Study], planned: Sequence[Screening], actor: Actor) -> None:
+def _judge(
+    study_ids: set[UUID],
+    fresh: Mapping[UUID, Study],
+    planned: Sequence[Screening],
+    actor: Actor,
+    unwritten: Unwritten,
+) -> None:
     """Judge what was touched. Studies that were made just now are seen by nobody else, and need not be read."""
     older = Study.objects.select_for_update().filter(pk__in=study_ids - fresh.keys()).order_by("pk")
     studies = sorted((*older, *fresh.values()), key=lambda study: study.pk)
-    judge_studies(studies, actor=actor, known=planned)
+    judge_studies(studies, actor=actor, known=planned, unwritten=unwritten)
 
 
 def _call_lanes(placed: Placed, queued: Sequence[Screening]) -> None:

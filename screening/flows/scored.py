@@ -19,7 +19,7 @@ from screening.results.models import ModelVersion, Screening, ScreeningState
 from screening.results.services import flags_raised, thresholds_of
 from screening.results.transitions import OUTCOME, conclude
 from screening.retrying import again_on_conflict
-from screening.studies.changes import mark_changed
+from screening.studies.changes import Unwritten, mark_changed
 from screening.studies.models import Study
 from screening.studies.values import ModelIdentity, ScreenOutcome
 
@@ -85,11 +85,13 @@ def _commit(
     alike = dict(timings)  # of a batch: one object, which is put into JSON once
     for row in rows:
         _fill(row, outcomes[row.pk], model, alike, thresholds[row.site_id])
+    unwritten = Unwritten()
     told = {row.study_id for row in rows if not row.trial}  # of a study that was only tried nothing is known anew
     with gathered():
         conclude([(row, _STATES[outcomes[row.pk].kind]) for row in rows], actor=actor, columns=OUTCOME)
-        judge_studies([study for study in studies if study.pk in told], actor=actor, known=rows)
-    mark_changed((row.site_id, row.study_id) for row in rows if not row.trial)
+        judged = [study for study in studies if study.pk in told]
+        judge_studies(judged, actor=actor, known=rows, unwritten=unwritten)
+    mark_changed(((row.site_id, row.study_id) for row in rows if not row.trial), unwritten)
     reach("inference.recorded")
     return {row.upload_id for row in rows}, len(rows)
 

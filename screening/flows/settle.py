@@ -18,7 +18,7 @@ from screening.flows.sampling import draw_samples
 from screening.prepared import Prepared
 from screening.results.models import Screening
 from screening.retrying import again_on_conflict
-from screening.studies.changes import mark_changed
+from screening.studies.changes import Unwritten, mark_changed
 from screening.studies.models import Study, StudyState
 from screening.studies.transitions import move_studies
 from screening.uploads.models import PENDING_ARCHIVES, PENDING_ITEMS, Archive, Item, Upload, UploadState
@@ -28,11 +28,13 @@ SETTLER = Actor.service("settle")
 _AT_ONCE = 200  # studies in one transaction
 
 
-def judge_studies(studies: Sequence[Study], *, actor: Actor, known: Sequence[Screening] = ()) -> list[UUID]:
+def judge_studies(
+    studies: Sequence[Study], *, actor: Actor, known: Sequence[Screening] = (), unwritten: Unwritten | None = None
+) -> list[UUID]:
     """Move locked studies to where their screenings put them, in the caller's transaction.
 
     `known` are rows of theirs that the caller has just written, with their images. The identifiers of those that
-    changed are returned; the caller marks them last.
+    changed are returned; the caller marks them last, and hands on what was left in `unwritten`.
     """
     rows = rows_of(studies, known)
     arriving = _uploads_still_arriving(study for study in studies if not study.grouping.startswith("file:"))
@@ -41,7 +43,7 @@ def judge_studies(studies: Sequence[Study], *, actor: Actor, known: Sequence[Scr
     owe_explanations([lead for _, one in judged for lead in one.leads])
     make_due([study for study, one in judged if is_newly_flagged(study, one.fate)])
     complete = {study.pk for study in live if study.completed_at is not None}
-    changed = set(move_studies([(study, one.fate) for study, one in judged], actor=actor))
+    changed = set(move_studies([(study, one.fate) for study, one in judged], actor=actor, unwritten=unwritten))
     draw_samples([study for study in live if study.pk in changed], open_before=complete, actor=actor)
     return list(changed)
 

@@ -19,6 +19,7 @@ from screening.audit.services import Draft, record
 from screening.errors import IllegalTransition
 from screening.outbox.announcing import announce_moves
 from screening.outbox.models import EventKind
+from screening.studies.changes import Unwritten
 from screening.studies.models import Study, StudyState
 
 _OPEN = frozenset({StudyState.RECEIVING, StudyState.SCREENING})
@@ -51,8 +52,12 @@ class StudyFate:
     not_assessed: bool
 
 
-def move_studies(fates: Sequence[tuple[Study, StudyFate]], *, actor: Actor) -> list[UUID]:
+def move_studies(
+    fates: Sequence[tuple[Study, StudyFate]], *, actor: Actor, unwritten: Unwritten | None = None
+) -> list[UUID]:
     """Move locked studies and write an audit event for each that changed. Their identifiers are returned.
+
+    Their rows are written here, or left in `unwritten` for `mark_changed`, in the same transaction.
 
     Raises:
         IllegalTransition: a purged study was to be moved; nothing is written.
@@ -69,7 +74,10 @@ def move_studies(fates: Sequence[tuple[Study, StudyFate]], *, actor: Actor) -> l
         columns: dict[str, object] = {"state": fate.to, "flagged": fate.flagged, "not_assessed": fate.not_assessed}
         if completes:
             columns["completed_at"] = timezone.now()
-        Study.objects.filter(pk__in=keys).update(**columns)
+        if unwritten is None:
+            Study.objects.filter(pk__in=keys).update(**columns)
+        else:
+            unwritten.alike.append((columns, set(keys)))
     for study, fate in changed:
         study.state, study.flagged, study.not_assessed = fate.to, fate.flagged, fate.not_assessed
     record(actor, drafts)
