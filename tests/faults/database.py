@@ -3,8 +3,8 @@
 python -m tests.faults.database COMMAND...
 
 makes a cluster in a temporary folder, runs the command with TEST_DATABASE_URL and TEST_POSTGRES_DATA naming it, and
-throws it away. Tables go to the disk that TEST_SMALL_DISK names; MAX_CONNECTIONS bounds who is let in. Needs
-PostgreSQL's server programs; as root it runs them as the user `postgres`.
+throws it away. Tables go to the disk that TEST_SMALL_DISK names, the log of what is written to that of TEST_SMALL_LOG;
+MAX_CONNECTIONS bounds who is let in. Needs PostgreSQL's server programs; as root it runs them as the user `postgres`.
 """
 
 import os
@@ -59,12 +59,17 @@ def patient(ask: Callable[[], T], last: T) -> T:
         return last
 
 
-def put_tables_on(disk: str, data: str, port: int) -> None:
-    """Keep every table on a disk of its own; the log of what is written stays where the cluster is."""
-    place = Path(disk, "tables")
+def folder_on(disk: str, name: str) -> Path:
+    place = Path(disk, name)
     place.mkdir()
     if os.geteuid() == 0:
         shutil.chown(place, USER, USER)
+    return place
+
+
+def put_tables_on(disk: str, data: str, port: int) -> None:
+    """Keep every table on a disk of its own; the log of what is written stays where it is."""
+    place = folder_on(disk, "tables")
     ask = (program("psql"), "-h", "127.0.0.1", "-p", str(port), "-U", USER, "-q", "-c")
     run(*ask, f"CREATE TABLESPACE small LOCATION '{place}'")
     run(*ask, "ALTER SYSTEM SET default_tablespace = 'small'")
@@ -78,8 +83,12 @@ def main(command: list[str]) -> int:
     if os.geteuid() == 0:
         shutil.chown(data, USER, USER)
     try:
-        run(program("initdb"), "-D", data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-instructions")
+        log = os.environ.get("TEST_SMALL_LOG")
+        apart = [f"--waldir={folder_on(log, 'log')}", "--wal-segsize=1"] if log else []
+        run(program("initdb"), "-D", data, "-U", USER, "--auth=trust", "-E", "UTF8", "--no-instructions", *apart)
         with Path(data, "postgresql.conf").open("a") as settings:
+            if log:
+                settings.write("min_wal_size=4MB\nmax_wal_size=16MB\n")
             settings.write(f"port={port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{data}'\n")
             settings.write(f"max_connections={os.environ.get('MAX_CONNECTIONS', '100')}\n")
         control(data, "start")

@@ -1,10 +1,11 @@
 """A disk of the tests' own, small enough to fill.
 
-python -m tests.faults.small_disk [--database] COMMAND...
+python -m tests.faults.small_disk [--database | --log] COMMAND...
 
 mounts a file system of SMALL_DISK_MEBIBYTES (192) in memory and runs the command with TEST_SMALL_DISK naming it: all
 that a test run keeps lies on it, or with --database only the database of SQLite, or the tables of a PostgreSQL that
-`python -m tests.faults.database` makes. Needs root, on Linux.
+`python -m tests.faults.database` makes. With --log it is TEST_SMALL_LOG, on which that PostgreSQL keeps its log of what
+is written, and nothing else. Needs root, on Linux.
 """
 
 import errno
@@ -39,14 +40,18 @@ def filled(disk: Path) -> Iterator[None]:
 
 
 def main(words: list[str]) -> int:
-    only_database = words[:1] == ["--database"]
-    command = words[only_database:]
+    only = words[0] if words[:1] in (["--database"], ["--log"]) else ""
+    command = words[bool(only) :]
     size = os.environ.get("SMALL_DISK_MEBIBYTES", "192")
     place = tempfile.mkdtemp(prefix="s-")  # short: a socket's path ends at about 107 bytes
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}m,mode=0755", "tmpfs", place], check=True)
     try:
-        more = {"TEST_SQLITE_FOLDER": place} if only_database else {"TMPDIR": place}
-        environment = {**os.environ, "TEST_SMALL_DISK": place, **more}
+        named = {
+            "": {"TEST_SMALL_DISK": place, "TMPDIR": place},
+            "--database": {"TEST_SMALL_DISK": place, "TEST_SQLITE_FOLDER": place},
+            "--log": {"TEST_SMALL_LOG": place},
+        }
+        environment = {**os.environ, **named[only]}
         return subprocess.run(command, check=False, env=environment).returncode
     finally:
         subprocess.run(["umount", "--lazy", place], check=True)
