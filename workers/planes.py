@@ -3,22 +3,27 @@
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from screening.errors import ScreeningError
+from screening.store.objects import objects
 from screening.studies.models import Image
 from screening.uploads.kept import bytes_of
 from screening.uploads.storage import blob_folder
+from workers.crew import PROGRESS
 from workers.decoders import rebuild
 from workers.replacing import replace_file
 
 log = structlog.get_logger(__name__)
 
 REMEMBERED: Final = 384  # planes, of three leases: 100 MB
+FROM_STORE: Final = 16  # planes that are fetched at once: most of it is waiting for an answer
+_FETCHERS: Final = ThreadPoolExecutor(FROM_STORE, thread_name_prefix="planes")  # threads begin as they are needed
 
 
 class Latest:
@@ -48,11 +53,29 @@ LATEST: Final = Latest()
 def load_planes(images: Sequence[Image], *, again: bool = False) -> list[bytes | None]:
     """The plane of each picture, or None where neither it nor its source can be had.
 
+    From a store several are fetched at once. From a disk they are read one after the other: two at once gained a tenth
+    of a millisecond for each, and cost the worker a hundred megabytes.
+
     Args:
         images: Of any sites.
         again: Whether another model may want them soon: they are remembered then, and looked for in memory.
+
+    Raises:
+        StoreAway: the store cannot be asked now.
     """
-    return [_remembered(image) if again else _plane(image) for image in images]
+    one = _remembered if again else _plane
+    shares = 1 if objects() is None else min(FROM_STORE, len(images))
+    if shares < 2:
+        return [one(image) for image in images]
+    planes: list[bytes | None] = [None] * len(images)
+    for first, share in enumerate(_FETCHERS.map(_each_by(one), (images[at::shares] for at in range(shares)))):
+        planes[first::shares] = share
+        PROGRESS.note()
+    return planes
+
+
+def _each_by(one: Callable[[Image], bytes | None]) -> Callable[[Sequence[Image]], list[bytes | None]]:
+    return lambda images: [one(image) for image in images]
 
 
 def _remembered(image: Image) -> bytes | None:
