@@ -4,7 +4,8 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from pathlib import Path
 from typing import Final
 
@@ -22,8 +23,9 @@ from workers.replacing import replace_file
 log = structlog.get_logger(__name__)
 
 REMEMBERED: Final = 384  # planes, of three leases: 100 MB
-FROM_STORE: Final = 16  # planes that are fetched at once: most of it is waiting for an answer
+FROM_STORE: Final = 8  # planes that are fetched at once: most of it is waiting for an answer
 _FETCHERS: Final = ThreadPoolExecutor(FROM_STORE, thread_name_prefix="planes")  # threads begin as they are needed
+_REBUILDING: Final = threading.BoundedSemaphore(2)  # however many find their planes gone: each takes a decoder
 
 
 class Latest:
@@ -53,8 +55,7 @@ LATEST: Final = Latest()
 def load_planes(images: Sequence[Image], *, again: bool = False) -> list[bytes | None]:
     """The plane of each picture, or None where neither it nor its source can be had.
 
-    From a store several are fetched at once. From a disk they are read one after the other: two at once gained a tenth
-    of a millisecond for each, and cost the worker a hundred megabytes.
+    From a store several are fetched at once, and those of an urgent lease come between those of others.
 
     Args:
         images: Of any sites.
@@ -64,18 +65,24 @@ def load_planes(images: Sequence[Image], *, again: bool = False) -> list[bytes |
         StoreAway: the store cannot be asked now.
     """
     one = _remembered if again else _plane
-    shares = 1 if objects() is None else min(FROM_STORE, len(images))
-    if shares < 2:
+    if objects() is None or len(images) < 2:
         return [one(image) for image in images]
-    planes: list[bytes | None] = [None] * len(images)
-    for first, share in enumerate(_FETCHERS.map(_each_by(one), (images[at::shares] for at in range(shares)))):
-        planes[first::shares] = share
-        PROGRESS.note()
+    return _fetched(one, images)
+
+
+def _fetched(one: Callable[[Image], bytes | None], images: Sequence[Image]) -> list[bytes | None]:
+    """Do the same in threads, which log what the calling one would. None of them runs any more when this ends."""
+    asked = [_FETCHERS.submit(copy_context().run, one, image) for image in images]
+    planes = []
+    try:
+        for plane in asked:
+            planes.append(plane.result())
+            PROGRESS.note()
+    finally:
+        for plane in asked:
+            plane.cancel()
+        wait(asked)
     return planes
-
-
-def _each_by(one: Callable[[Image], bytes | None]) -> Callable[[Sequence[Image]], list[bytes | None]]:
-    return lambda images: [one(image) for image in images]
 
 
 def _remembered(image: Image) -> bytes | None:
@@ -94,7 +101,8 @@ def _plane(image: Image) -> bytes | None:
     stored, there = bytes_of(path, image.plane_sha256)
     if stored is not None:
         return stored
-    again = rebuild(folder / image.source_name, image.frame, image.pipeline)
+    with _REBUILDING:
+        again = rebuild(folder / image.source_name, image.frame, image.pipeline)
     if again is None or not _is(again, image):
         log.error("plane_lost", image=str(image.pk), what_to_do="Restore the blob from a backup, or purge the study.")
         return None

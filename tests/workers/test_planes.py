@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.testing import capture_logs
 
 from screening.results.models import ModelVersion
 from screening.store.errors import StoreAway
@@ -60,8 +62,18 @@ def test_a_store_that_is_away_for_any_of_them_is_away(images: list[Image], monke
 
 
 @pytest.mark.parametrize("images", ["store"], indirect=True)
+def test_what_is_said_of_a_fetched_plane_names_its_lease(images: list[Image], monkeypatch: pytest.MonkeyPatch):
+    place_of(images[2]).unlink()
+
+    with bound_contextvars(lease="a lease"), capture_logs([merge_contextvars]) as told:
+        assert None not in planes.load_planes(images)
+
+    assert [(line["event"], line["lease"]) for line in told] == [("plane_made_again", "a lease")]
+
+
+@pytest.mark.parametrize("images", ["store"], indirect=True)
 def test_one_is_fetched_while_others_are(images: list[Image], monkeypatch: pytest.MonkeyPatch):
-    together, read = threading.Barrier(5, timeout=30), planes.bytes_of
+    together, read = threading.Barrier(len(images), timeout=30), planes.bytes_of
 
     def read_together(path: Path, sha256: str) -> tuple[bytes | None, bool]:
         together.wait()
