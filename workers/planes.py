@@ -55,7 +55,7 @@ LATEST: Final = Latest()
 def load_planes(images: Sequence[Image], *, again: bool = False) -> list[bytes | None]:
     """The plane of each picture, or None where neither it nor its source can be had.
 
-    From a store several are fetched at once, and those of an urgent lease come between those of others.
+    From a store several are fetched at once, in the order in which leases ask; a single one waits for no others.
 
     Args:
         images: Of any sites.

@@ -61,6 +61,7 @@ def stranger(browser, live_server):
 
 def sign_in(page: Page, name: str) -> None:
     """By keyboard: the first field has the focus."""
+    expect(page.locator("[name=username]")).to_be_focused()  # else what is typed first is lost
     page.keyboard.type(name)
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)

@@ -64,6 +64,7 @@ def test_a_reader_clears_thirty_studies_by_keyboard_alone_from_sign_in_to_an_emp
     context.set_default_timeout(90_000)
     page = context.new_page()
     page.goto(reverse("sign_in"))
+    expect(page.locator("[name=username]")).to_be_focused()  # else what is typed first is lost
     page.keyboard.type("rea")
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
